@@ -1,0 +1,1 @@
+"""The frozen language model: load, embed, prefix, hidden states, answer logits, decode."""

@@ -1,0 +1,78 @@
+"""Text to token ids and back, piece by piece.
+
+Pieces of the template may hold special tokens; texts of users never do: a note that spells out
+``<|im_end|>`` is ordinary characters to the backbone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from clinprompt.backbone.template import Template
+
+
+class Codec:
+    """Token ids of the parts of a row.
+
+    Args:
+        tokenizer: the backbone's.
+        template: the text around instruction, input and answer.
+    """
+
+    def __init__(self, tokenizer: Any, template: Template) -> None:
+        self.tokenizer, self.template = tokenizer, template
+        bos = [int(tokenizer.bos_token_id)] if template.bos else []
+        self._head = bos + self._special(template.head)
+        self._between = self._special(template.between)
+        self._tail = self._special(template.tail)
+        ends = self._special(template.end)
+        self.end = ends[0] if ends else int(tokenizer.eos_token_id)
+        self.stops = frozenset({self.end, int(tokenizer.eos_token_id or self.end)})
+
+    def _special(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False).input_ids) if text else []
+
+    def text(self, text: str) -> list[int]:
+        """A user's text; special tokens in it are taken apart."""
+        if not text:
+            return []
+        encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        return list(encoded.input_ids)
+
+    def texts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Many users' texts at once, which is faster."""
+        if not texts:
+            return []
+        encoded = self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)
+        return [list(ids) for ids in encoded.input_ids]
+
+    def fixed(self, instruction: str) -> list[int]:
+        """What all rows of a task begin with: head, instruction, between."""
+        return self._head + self.text(instruction) + self._between
+
+    def rows(self, inputs: Sequence[str]) -> list[list[int]]:
+        """Inputs, each with the tail that asks for the answer."""
+        return [ids + self._tail for ids in self.texts(inputs)]
+
+    def answers(self, answers: Sequence[str]) -> list[list[int]]:
+        """Answers, each with the token that ends it."""
+        return [[*ids, self.end] for ids in self.texts(answers)]
+
+    @property
+    def tail_length(self) -> int:
+        """Tokens at the end of every row that do not come from its input."""
+        return len(self._tail)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Generated ids to text; the end token and what follows it are left out."""
+        kept: list[int] = []
+        for token in ids:
+            if token in self.stops:
+                break
+            kept.append(token)
+        return str(
+            self.tokenizer.decode(
+                kept, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        )

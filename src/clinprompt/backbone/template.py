@@ -1,0 +1,96 @@
+"""The literal text around instruction, input and answer.
+
+A row reads ``head instruction between input tail answer end``. For a backbone with a chat template
+the pieces are cut out of a rendered conversation (instruction as system message where the template
+knows that role), so that any template works, Harmony's final channel included. The pieces are kept
+in the artefact as literal strings: a template that prints today's date gives the same text forever.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from clinprompt.errors import ClinpromptError
+
+_MARKS = ("INSTRUCTIONMARK", "INPUTMARK", "ANSWERMARK")
+
+
+class Template(BaseModel):
+    """The pieces, and whether the tokenizer's own BOS stands first.
+
+    Attributes:
+        kind: "chat" (cut from the backbone's chat template) or "plain".
+        bos: whether the BOS token precedes `head` (chat templates write theirs into `head`).
+        end: text that closes an answer; its first token is what the backbone stops at.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["chat", "plain"]
+    bos: bool
+    head: str
+    between: str
+    tail: str
+    end: str
+
+
+def plain_template(tokenizer: Any) -> Template:
+    """Instruction, input and answer separated by blank lines.
+
+    Raises:
+        ClinpromptError: CP-BACK-020 if the tokenizer has no end-of-sequence token.
+    """
+    if tokenizer.eos_token is None:
+        raise ClinpromptError("CP-BACK-020", "the backbone's tokenizer has no EOS token")
+    ids = tokenizer("", add_special_tokens=True).input_ids
+    bos = tokenizer.bos_token_id is not None and tokenizer.bos_token_id in ids
+    return Template(
+        kind="plain",
+        bos=bos,
+        head="",
+        between="\n\n",
+        tail="\n\nAnswer:\n",
+        end=tokenizer.eos_token,
+    )
+
+
+def chat_template(tokenizer: Any) -> Template:
+    """Pieces of the backbone's chat template.
+
+    Raises:
+        ClinpromptError: CP-BACK-021 if it has none, or one that does not keep texts verbatim.
+    """
+    rendered = None
+    if tokenizer.chat_template:
+        instruction, value, answer = _MARKS
+        system = [{"role": "system", "content": instruction}, {"role": "user", "content": value}]
+        joined = [{"role": "user", "content": f"{instruction}\n\n{value}"}]
+        for messages in (system, joined):
+            try:
+                rendered = tokenizer.apply_chat_template(
+                    [*messages, {"role": "assistant", "content": answer}], tokenize=False
+                )
+            except Exception:  # templates raise their own errors for roles they don't know
+                rendered = None
+            if rendered is not None and all(rendered.count(mark) == 1 for mark in _MARKS):
+                break
+            rendered = None
+    if rendered is None:
+        raise ClinpromptError(
+            "CP-BACK-021",
+            "the backbone has no usable chat template",
+            hint="set backbone.template=plain",
+        )
+    head, rest = rendered.split(_MARKS[0])
+    between, rest = rest.split(_MARKS[1])
+    tail, end = rest.split(_MARKS[2])
+    return Template(kind="chat", bos=False, head=head, between=between, tail=tail, end=end)
+
+
+def choose_template(tokenizer: Any, kind: Literal["auto", "chat", "plain"]) -> Template:
+    """The asked template; "auto" is chat where the backbone has a template, else plain."""
+    if kind == "plain" or (kind == "auto" and not tokenizer.chat_template):
+        return plain_template(tokenizer)
+    return chat_template(tokenizer)

@@ -1,0 +1,19 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder with the open datasets; the test is skipped where it is missing."""
+    named = os.environ.get("CLINPROMPT_DATA")
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    root = Path(named) if named else beside
+    if not (root / "NER").is_dir():
+        pytest.skip("open datasets not found: set CLINPROMPT_DATA to their folder")
+    return root

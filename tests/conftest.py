@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is not a failed property.
+settings.register_profile("clinprompt", deadline=None)
+settings.load_profile("clinprompt")
 
 
 @pytest.fixture(scope="session")

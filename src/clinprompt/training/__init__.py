@@ -1,0 +1,1 @@
+"""One loop for teachers, distillation, adaptation and baselines."""

@@ -1,0 +1,255 @@
+"""Target adaptation: a metaprompt fitted to new tasks; and plain prompt tuning, its baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clinprompt.artifacts.meta import Parents, PromptMeta, library_versions
+from clinprompt.artifacts.prompt_set import PromptSet
+from clinprompt.errors import ClinpromptError
+from clinprompt.prompts import compose, mean_update
+from clinprompt.tasks.card import Card
+from clinprompt.training.batch import Item, prefix_of, row_losses
+from clinprompt.training.data import TokenTask
+from clinprompt.training.loop import Outcome, Stage, run
+from clinprompt.training.modules import Decomposed, PromptModule, PromptTable
+from clinprompt.training.prepare import (
+    Prepared,
+    data_counts,
+    identity_of,
+    initial_prompts,
+    prepare_tasks,
+    training_splits,
+)
+from clinprompt.training.progress import Progress
+from clinprompt.training.sampler import Sampler
+from clinprompt.training.settings import AdaptRecipe
+
+_NEAREST_ROWS = 32  # examples that a start is chosen by
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a target's task vectors begin, u [P, R] and v [R, H], and what they come from."""
+
+    name: str
+    u: Tensor
+    v: Tensor
+
+
+def adapt(
+    recipe: AdaptRecipe,
+    metaprompt: PromptSet | None,
+    cards: Sequence[Card],
+    data_root: Path | None,
+    out: Path,
+    *,
+    shots: int | None = None,
+    prepared: Prepared | None = None,
+    progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> PromptSet:
+    """Fit prompts to one task, or to a group of tasks that share one P*.
+
+    Args:
+        metaprompt: what to start from; None is plain prompt tuning from sampled vocabulary, with
+            the prompt length of `recipe.prompt`.
+        shots: training examples of each task, nested over k; 0 writes the zero-shot prompt
+            without training; None uses all.
+        out: folder of the artefact; checkpoints lie in ``<out>.work`` until it is written.
+
+    Returns:
+        The prompts as saved at `out`.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-060 zero shots without a metaprompt, CP-TRAIN-061 a start chosen
+            by data with zero shots, CP-TRAIN-062 `out` holds another run's result; what loading,
+            tokenising and training raise; CP-ART codes for a wrong backbone.
+    """
+    settings = recipe.adapt
+    if shots == 0 and metaprompt is None:
+        raise ClinpromptError(
+            "CP-TRAIN-060", "prompt tuning needs examples", hint="give --metaprompt or more shots"
+        )
+    if shots == 0 and settings.init in ("nearest", "dev"):
+        raise ClinpromptError(
+            "CP-TRAIN-061",
+            f"init '{settings.init}' chooses by examples, and there are 0 shots",
+            hint="use init mean or type",
+        )
+    template = None if metaprompt is None else metaprompt.meta.template
+    prepared = prepared or Prepared.of(recipe.backbone, template)
+    if metaprompt is not None:
+        metaprompt.require_backbone(prepared.fingerprint)
+    progress = progress or Progress(prepared.backbone)
+    length = recipe.prompt.length if metaprompt is None else metaprompt.meta.length
+    tasks: list[TokenTask] = []
+    if shots != 0:
+        splits = [
+            training_splits(card, data_root, recipe.data, recipe.seed, shots=shots)
+            for card in cards
+        ]
+        tasks = prepare_tasks(prepared, cards, splits, recipe.data, length)
+    parent = None if metaprompt is None else metaprompt.digest
+    described = {**recipe.model_dump(), "metaprompt": parent, "shots": shots}
+    identity = identity_of(prepared, described, tasks)
+    finished = _finished(out, identity)
+    if finished is not None:
+        progress.say(f"{out} is finished already")
+        return finished
+
+    chosen: dict[str, str] = {}
+    module: PromptModule
+    if metaprompt is None:
+        module = PromptTable(initial_prompts(prepared, tasks, recipe.prompt, recipe.seed))
+        rates = {"shared": settings.rate_shared * prepared.backbone.embedding_scale}
+    else:
+        picked = [
+            choose_start(recipe, metaprompt, card, tasks[k] if tasks else None, prepared)
+            for k, card in enumerate(cards)
+        ]
+        chosen = {card.name: start.name for card, start in zip(cards, picked, strict=True)}
+        module = Decomposed(
+            metaprompt.tensors["shared"],
+            torch.stack([start.u for start in picked]),
+            torch.stack([start.v for start in picked]),
+            train_shared=settings.trainable == "all",
+        )
+        rates = {
+            "shared": settings.rate_shared * prepared.backbone.embedding_scale,
+            "vectors": settings.rate_vectors,
+        }
+    module.to(prepared.backbone.device)
+    outcome = Outcome()
+    work = out.with_name(out.name + ".work")
+    if tasks:
+        sampler = Sampler(
+            [len(task.rows["train"]) for task in tasks],
+            steps=settings.steps,
+            rows=settings.rows,
+            seed=recipe.seed,
+        )
+        stage = Stage("adapt", module, tasks, rates, sampler, settings, recipe.engine)
+        stage.best_by_task = metaprompt is None
+        outcome = run(prepared.backbone, stage, work, identity, progress, should_stop)
+    result = PromptSet(
+        PromptMeta(
+            kind="prompt-tuning" if metaprompt is None else "adapted",
+            form="plain" if metaprompt is None else "decomposed",
+            tasks=tuple(cards),
+            length=length,
+            rank=None if metaprompt is None else metaprompt.meta.rank,
+            backbone=recipe.backbone.name,
+            fingerprint=prepared.fingerprint,
+            template=prepared.backbone.template,
+            configuration={**recipe.model_dump(mode="json"), "shots": shots},
+            training_data=data_counts(tasks),
+            metrics={
+                "run": identity,
+                "adapt": {**vars(outcome), "start": chosen},
+            },
+            parents=Parents(metaprompt=parent),
+            trainable_parameters=module.trainable if tasks else 0,
+            seeds={"run": recipe.seed},
+            libraries=library_versions(),
+        ),
+        _tensors(module),
+    )
+    result.save(out)
+    for leftover in work.glob("*.ckpt"):
+        leftover.unlink()
+    if work.exists() and not any(work.iterdir()):
+        work.rmdir()
+    return result
+
+
+def _finished(out: Path, identity: str) -> PromptSet | None:
+    if not out.exists():
+        return None
+    found = PromptSet.load(out)
+    if found.meta.metrics.get("run") != identity:
+        raise ClinpromptError(
+            "CP-TRAIN-062",
+            "holds the result of another adaptation",
+            file=out,
+            hint="choose another output folder",
+        )
+    return found
+
+
+def _tensors(module: PromptModule) -> dict[str, Tensor]:
+    if isinstance(module, PromptTable):
+        return {"prompts": torch.stack([p.detach().cpu() for p in module.table])}
+    assert isinstance(module, Decomposed)
+    return {
+        "shared": module.shared.detach().cpu(),
+        "u": torch.stack([u.detach().cpu() for u in module.u]),
+        "v": torch.stack([v.detach().cpu() for v in module.v]),
+    }
+
+
+def starts(metaprompt: PromptSet, card: Card) -> list[Start]:
+    """The mean of all source updates, that of sources of the card's type, and each source's own."""
+    u, v = metaprompt.tensors["u"], metaprompt.tensors["v"]
+    same = [k for k, source in enumerate(metaprompt.meta.tasks) if source.type == card.type]
+    found = [Start("mean", *mean_update(u, v)[:2])]
+    if same:
+        found.append(Start("type", *mean_update(u[same], v[same])[:2]))
+    found += [Start(name, u[k], v[k]) for k, name in enumerate(metaprompt.meta.names)]
+    return found
+
+
+def choose_start(
+    recipe: AdaptRecipe,
+    metaprompt: PromptSet,
+    card: Card,
+    task: TokenTask | None,
+    prepared: Prepared,
+) -> Start:
+    """The start that `adapt.init` asks for.
+
+    "type" falls back to "mean" where the metaprompt has no source of the card's type.
+    """
+    candidates = starts(metaprompt, card)
+    by_name = {start.name: start for start in candidates[:2]}
+    init = recipe.adapt.init
+    if init in ("mean", "type"):
+        return by_name.get(init, candidates[0])
+    assert task is not None
+    if init == "nearest":
+        candidates = candidates[len(by_name) :]
+    rows = task.rows["train" if init == "nearest" else "dev"][:_NEAREST_ROWS]
+    losses = start_losses(prepared, metaprompt, candidates, task, rows, recipe)
+    return candidates[min(range(len(losses)), key=losses.__getitem__)]
+
+
+@torch.no_grad()
+def start_losses(
+    prepared: Prepared,
+    metaprompt: PromptSet,
+    candidates: Sequence[Start],
+    task: TokenTask,
+    rows: Sequence[Any],
+    recipe: AdaptRecipe,
+) -> list[float]:
+    """Loss of the task's rows behind each candidate's prompt, in nats per answer token."""
+    losses = []
+    shared = metaprompt.tensors["shared"]
+    for first in range(0, len(candidates), 4):
+        some = candidates[first : first + 4]
+        soft = torch.stack([compose(shared, start.u, start.v) for start in some])
+        before = prefix_of(
+            prepared.backbone, soft.to(prepared.backbone.device), [task.fixed] * len(some)
+        )
+        items = [Item(row, slot) for slot in range(len(some)) for row in rows]
+        found = row_losses(
+            prepared.backbone, before, items, microbatch_tokens=recipe.engine.microbatch_tokens
+        )
+        losses += [found[slot] for slot in range(len(some))]
+    return losses

@@ -1,0 +1,108 @@
+"""Examples to token ids, once, before a stage begins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from clinprompt import verbalize
+from clinprompt.backbone.codec import Codec
+from clinprompt.errors import ClinpromptError
+from clinprompt.examples import Example
+from clinprompt.tasks.card import Card
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """An example as token ids: input with the template's tail, answer with its end token."""
+
+    id: str
+    input: list[int]
+    answer: list[int]
+
+    @property
+    def length(self) -> int:
+        """Tokens the backbone reads: the last answer token is only predicted."""
+        return len(self.input) + len(self.answer) - 1
+
+
+@dataclass
+class TokenTask:
+    """A task ready for training.
+
+    Attributes:
+        fixed: token ids that all its rows begin with (template head, instruction).
+        rows: training and dev rows.
+        skipped: how many examples of each split were longer than allowed.
+    """
+
+    card: Card
+    fixed: list[int]
+    rows: dict[str, list[TokenRow]] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self.card.name
+
+
+def tokenise(
+    codec: Codec,
+    card: Card,
+    splits: Mapping[str, Sequence[Example]],
+    *,
+    max_tokens: int,
+    long_inputs: Literal["refuse", "skip"],
+    context: int,
+    prompt_length: int,
+) -> TokenTask:
+    """Token ids of a task's examples.
+
+    Args:
+        max_tokens: longest input plus answer.
+        long_inputs: whether a longer example is an error or skipped and counted.
+        context: the backbone's context length; prompt, instruction and row must fit in it.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-020 an example without answer, CP-TRAIN-021 an example too long,
+            CP-TRAIN-022 nothing left of a split.
+    """
+    task = TokenTask(card, codec.fixed(verbalize.instruction(card)))
+    room = min(max_tokens, context - prompt_length - len(task.fixed))
+    for split, examples in splits.items():
+        texts = []
+        for example in examples:
+            if example.answer is None:
+                raise ClinpromptError(
+                    "CP-TRAIN-020", f"task '{card.name}': {split} example '{example.id}' has no answer"
+                )
+            texts.append(verbalize.answer_text(card, example.input, example.answer))
+        inputs = codec.rows([verbalize.input_text(card, example.input) for example in examples])
+        answers = codec.answers(texts)
+        kept = []
+        for example, given, answer in zip(examples, inputs, answers, strict=True):
+            row = TokenRow(example.id, given, answer)
+            if row.length + 1 <= room:
+                kept.append(row)
+            elif long_inputs == "refuse":
+                raise ClinpromptError(
+                    "CP-TRAIN-021",
+                    f"task '{card.name}': {split} example '{example.id}' has {row.length + 1} "
+                    f"tokens, more than {room}",
+                    hint="raise data.max_tokens (within the backbone's context) or set "
+                    "data.long_inputs=skip",
+                )
+            else:
+                task.skipped[split] += 1
+        if examples and not kept:
+            raise ClinpromptError(
+                "CP-TRAIN-022",
+                f"task '{card.name}': all {len(examples)} {split} examples are longer than "
+                f"{room} tokens",
+                hint="raise data.max_tokens or leave the task out",
+            )
+        task.rows[split] = kept
+    return task

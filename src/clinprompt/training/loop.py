@@ -1,0 +1,233 @@
+"""The one training loop: teachers, distillation, adaptation and plain prompt tuning.
+
+Stages differ in data only: which parameters train, at which rates, on which draws, with which loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clinprompt.backbone.engine import Prefix
+from clinprompt.backbone.model import Backbone
+from clinprompt.errors import ClinpromptError
+from clinprompt.training import checkpoint
+from clinprompt.training.batch import Distillation, Item, StepCost, prefix_of, row_losses, run_step
+from clinprompt.training.data import TokenTask
+from clinprompt.training.modules import PromptModule
+from clinprompt.training.progress import Progress
+from clinprompt.training.sampler import Sampler
+from clinprompt.training.settings import EngineSettings, Optimiser
+
+
+@dataclass
+class Stage:
+    """One stage of training.
+
+    Attributes:
+        name: "teachers", "distil" or "adapt"; names its files.
+        module: what is trained.
+        tasks: K tokenised tasks with train and dev rows.
+        rates: learning rate of each of the module's groups (absolute).
+        sampler: draws of each step.
+        distillation: adds the teachers' terms to the loss.
+        teachers: the teachers' prefixes of all K tasks, without graph.
+        cached: or their hidden states at answer positions by (task, row id).
+        best_by_task: keep each task's own best state (teachers), not one state of the whole.
+    """
+
+    name: str
+    module: PromptModule
+    tasks: Sequence[TokenTask]
+    rates: dict[str, float]
+    sampler: Sampler
+    settings: Optimiser
+    engine: EngineSettings
+    distillation: Distillation | None = None
+    teachers: Prefix | None = None
+    cached: dict[tuple[int, str], Tensor] | None = None
+    best_by_task: bool = False
+
+
+@dataclass
+class Outcome:
+    """What a stage reached. The module holds the best state when the stage ends.
+
+    Attributes:
+        best: lowest dev loss of each task (or of their mean, under "mean"), in nats per token.
+        best_step: step it was reached at; 0 is the start.
+        history: one entry per evaluation: step, train loss since the last, dev loss of each task.
+    """
+
+    best: dict[str, float] = field(default_factory=dict)
+    best_step: dict[str, int] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Interrupted(Exception):  # noqa: N818 - the user's wish, not an error
+    """The stage was asked to stop; its state is saved."""
+
+
+def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
+    """Linear warm-up over `warmup` of the steps, then linear decay to zero, in (0, 1]."""
+    rise = max(1, round(warmup * steps))
+    if step < rise:
+        return (step + 1) / rise
+    return (steps - step) / max(1, steps - rise)
+
+
+def run(
+    backbone: Backbone,
+    stage: Stage,
+    folder: Path,
+    identity: str,
+    progress: Progress,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train a stage to its end, from its last checkpoint if there is one.
+
+    Args:
+        folder: where its checkpoint lies.
+        identity: digest of everything the result depends on; a checkpoint of another is refused.
+        should_stop: asked after each step; true saves the state and raises `Interrupted`.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-040 if a loss or gradient is not finite; the last checkpoint
+            stays.
+    """
+    module, settings = stage.module, stage.settings
+    groups = [
+        {"params": parameters, "lr": stage.rates[name], "base": stage.rates[name]}
+        for name, parameters in module.groups().items()
+    ]
+    optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    outcome, best_state = Outcome(), dict[str, Tensor]()
+    path = folder / f"{stage.name}.ckpt"
+    begin, since = 0, [0.0, 0.0]  # since: sum and count of train losses since the last evaluation
+    saved = checkpoint.load(path, f"{identity}/{stage.name}")
+    if saved is not None:
+        module.load_state_dict(saved["module"])
+        optimizer.load_state_dict(saved["optimizer"])
+        begin, since, best_state = saved["step"], saved["since"], saved["best_state"]
+        outcome = Outcome(**saved["outcome"])
+    else:
+        _evaluate(backbone, stage, 0, since, outcome, best_state)
+    if begin:
+        progress.say(f"{stage.name}: going on from step {begin} of {settings.steps}")
+
+    def save(step: int) -> None:
+        state = {
+            "identity": f"{identity}/{stage.name}",
+            "step": step,
+            "since": since,
+            "module": module.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "best_state": best_state,
+            "outcome": vars(outcome),
+        }
+        checkpoint.save(path, state)
+
+    progress.begin(stage.name, settings.steps, begin)
+    for step in range(begin, settings.steps):
+        factor = learning_rate_factor(step, settings.steps, settings.warmup)
+        for group in optimizer.param_groups:
+            group["lr"] = group["base"] * factor
+        cost = _step(backbone, stage, step)
+        norm = module.clip(settings.clip)
+        if not (math.isfinite(cost.loss) and math.isfinite(norm)):
+            ids = [
+                f"{stage.tasks[draw.task].name}:"
+                + ",".join(stage.tasks[draw.task].rows["train"][i].id for i in draw.examples)
+                for draw in stage.sampler[step]
+            ]
+            raise ClinpromptError(
+                "CP-TRAIN-040",
+                f"{stage.name}, step {step + 1}: loss {cost.loss}, gradient norm {norm}; "
+                f"batch {'; '.join(ids)}",
+                hint="the last checkpoint is kept; lower the rates, or use dtype float32",
+            )
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        since[0] += cost.loss
+        since[1] += 1
+        done = step + 1
+        if done % settings.evaluate_every == 0 or done == settings.steps:
+            _evaluate(backbone, stage, done, since, outcome, best_state)
+        progress.step(done, cost, outcome.history[-1])
+        stopping = should_stop() and done < settings.steps
+        if done % stage.engine.save_every == 0 or done == settings.steps or stopping:
+            save(done)
+        if stopping:
+            raise Interrupted(f"{stage.name}, step {done} of {settings.steps}")
+    progress.end()
+    module.load_state_dict({**module.state_dict(), **best_state})
+    return outcome
+
+
+def _step(backbone: Backbone, stage: Stage, step: int) -> StepCost:
+    draws = stage.sampler[step]
+    tasks = [draw.task for draw in draws]
+    items = [
+        Item(stage.tasks[draw.task].rows["train"][index], slot)
+        for slot, draw in enumerate(draws)
+        for index in draw.examples
+    ]
+    before = prefix_of(backbone, stage.module.prompts(tasks), [stage.tasks[k].fixed for k in tasks])
+    cached = None
+    if stage.cached is not None:
+        cached = {(i.slot, i.row.id): stage.cached[tasks[i.slot], i.row.id] for i in items}
+    return run_step(
+        backbone,
+        before,
+        items,
+        microbatch_tokens=stage.engine.microbatch_tokens,
+        distillation=stage.distillation,
+        teachers=None if stage.teachers is None else stage.teachers.select(tasks),
+        cached=cached,
+    )
+
+
+@torch.no_grad()
+def dev_losses(backbone: Backbone, stage: Stage) -> dict[str, float]:
+    """Dev loss of every task, in nats per answer token; a few tasks' prefixes at a time."""
+    found = {}
+    for first in range(0, len(stage.tasks), 8):
+        some = range(first, min(first + 8, len(stage.tasks)))
+        fixed = [stage.tasks[k].fixed for k in some]
+        before = prefix_of(backbone, stage.module.prompts(list(some)), fixed)
+        items = [Item(row, slot) for slot, k in enumerate(some) for row in stage.tasks[k].rows["dev"]]
+        losses = row_losses(
+            backbone, before, items, microbatch_tokens=stage.engine.microbatch_tokens
+        )
+        found.update({stage.tasks[k].name: losses[slot] for slot, k in enumerate(some)})
+    return found
+
+
+def _evaluate(
+    backbone: Backbone,
+    stage: Stage,
+    step: int,
+    since: list[float],
+    outcome: Outcome,
+    best_state: dict[str, Tensor],
+) -> None:
+    """Dev losses; what is better than before is kept, by task or as a whole."""
+    losses = dev_losses(backbone, stage)
+    mean = sum(losses.values()) / len(losses)
+    train = since[0] / since[1] if since[1] else None
+    outcome.history.append({"step": step, "train": train, "dev": losses, "dev_mean": mean})
+    since[:] = [0.0, 0.0]
+    if stage.best_by_task:
+        for k, task in enumerate(stage.tasks):
+            if losses[task.name] < outcome.best.get(task.name, math.inf):
+                outcome.best[task.name], outcome.best_step[task.name] = losses[task.name], step
+                best_state.update(stage.module.state_of(k))
+    elif mean < outcome.best.get("mean", math.inf):
+        outcome.best["mean"], outcome.best_step["mean"] = mean, step
+        best_state.update({n: t.detach().clone() for n, t in stage.module.state_dict().items()})

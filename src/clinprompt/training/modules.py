@@ -1,0 +1,112 @@
+"""What is trained: prompts as small torch modules that give [T, P, H] for chosen tasks.
+
+Each task has parameters of its own, so that the optimizer leaves a task alone in the steps it
+takes no part in. Shapes: K tasks, T of them asked, P prompt length, R rank, H hidden size.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from clinprompt.prompts import compose
+
+
+class PromptModule(nn.Module, ABC):
+    """Prompts of K tasks."""
+
+    @abstractmethod
+    def prompts(self, tasks: Sequence[int]) -> Tensor:
+        """Task prompts [T, P, H], differentiable."""
+
+    @abstractmethod
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """Trained parameters by the name of their rate."""
+
+    @abstractmethod
+    def state_of(self, task: int) -> dict[str, Tensor]:
+        """Copies of the tensors that only this task uses (for best states of single tasks)."""
+
+    @property
+    def trainable(self) -> int:
+        """Number of trained parameters."""
+        return sum(p.numel() for group in self.groups().values() for p in group)
+
+    def clip(self, largest: float) -> float:
+        """Scale gradients so that their norm is at most `largest`; returns the norm before."""
+        parameters = [p for group in self.groups().values() for p in group]
+        return float(nn.utils.clip_grad_norm_(parameters, largest))
+
+
+class PromptTable(PromptModule):
+    """One independent prompt a task: teachers, and single-task prompt tuning.
+
+    Args:
+        start: [K, P, H].
+    """
+
+    def __init__(self, start: Tensor) -> None:
+        super().__init__()
+        self.table = nn.ParameterList([nn.Parameter(prompt.clone()) for prompt in start])
+
+    def prompts(self, tasks: Sequence[int]) -> Tensor:
+        return torch.stack([self.table[k] for k in tasks])
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        return {"shared": list(self.table)}
+
+    def state_of(self, task: int) -> dict[str, Tensor]:
+        return {f"table.{task}": self.table[task].detach().clone()}
+
+    def clip(self, largest: float) -> float:
+        """Each prompt by itself, as if its task were trained alone."""
+        norms = [nn.utils.clip_grad_norm_([p], largest) for p in self.table if p.grad is not None]
+        return float(torch.stack(norms).max()) if norms else 0.0
+
+
+class Decomposed(PromptModule):
+    """A shared prompt and task vectors, ``P* ∘ (u_k v_k)``.
+
+    Args:
+        shared: [P, H].
+        u: [K, P, R].
+        v: [K, R, H].
+        train_shared: false keeps P* as it is (``--trainable vectors``).
+        train_vectors: false keeps u and v as they are (ablation without decomposition).
+    """
+
+    def __init__(
+        self,
+        shared: Tensor,
+        u: Tensor,
+        v: Tensor,
+        *,
+        train_shared: bool = True,
+        train_vectors: bool = True,
+    ) -> None:
+        super().__init__()
+        self.shared = nn.Parameter(shared.clone(), requires_grad=train_shared)
+        self.u = nn.ParameterList([nn.Parameter(x.clone(), requires_grad=train_vectors) for x in u])
+        self.v = nn.ParameterList([nn.Parameter(x.clone(), requires_grad=train_vectors) for x in v])
+
+    def prompts(self, tasks: Sequence[int]) -> Tensor:
+        u = torch.stack([self.u[k] for k in tasks])
+        v = torch.stack([self.v[k] for k in tasks])
+        return compose(self.shared, u, v)
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        found = {"shared": [self.shared], "vectors": [*self.u, *self.v]}
+        return {
+            name: kept
+            for name, parameters in found.items()
+            if (kept := [p for p in parameters if p.requires_grad])
+        }
+
+    def state_of(self, task: int) -> dict[str, Tensor]:
+        return {
+            f"u.{task}": self.u[task].detach().clone(),
+            f"v.{task}": self.v[task].detach().clone(),
+        }

@@ -1,0 +1,169 @@
+"""From task names to tokenised tasks, and what a run's identity is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clinprompt import __version__
+from clinprompt.artifacts.fingerprint import BackboneFingerprint, fingerprint
+from clinprompt.backbone import model
+from clinprompt.backbone.codec import Codec
+from clinprompt.backbone.model import Backbone
+from clinprompt.backbone.template import Template
+from clinprompt.errors import ClinpromptError
+from clinprompt.examples import Example
+from clinprompt.prompts import from_embeddings, vocabulary_ids
+from clinprompt.prompts.initialise import text_ids
+from clinprompt.tasks.card import Card
+from clinprompt.tasks.loading import load
+from clinprompt.tasks.shots import few_shot
+from clinprompt.tasks.suite import Suite
+from clinprompt.training.data import TokenTask, tokenise
+from clinprompt.training.settings import BackboneSettings, DataSettings, PromptSettings
+
+
+@dataclass
+class Prepared:
+    """A loaded backbone with what belongs to it."""
+
+    backbone: Backbone
+    codec: Codec
+    fingerprint: BackboneFingerprint
+
+    @classmethod
+    def of(cls, settings: BackboneSettings, template: Template | None = None) -> Prepared:
+        """Load the backbone; `template` are an artefact's recorded pieces."""
+        backbone = model.load(
+            settings.name,
+            dtype=settings.dtype,
+            device=settings.device,
+            template=template or settings.template,
+        )
+        return cls(
+            backbone, Codec(backbone.tokenizer, backbone.template), fingerprint(backbone)
+        )
+
+
+def training_splits(
+    card: Card,
+    data_root: Path | None,
+    settings: DataSettings,
+    seed: int,
+    *,
+    shots: int | None = None,
+    suite: Suite | None = None,
+) -> dict[str, list[Example]]:
+    """Training and dev examples of a task.
+
+    With `shots`, training is a nested few-shot sample and dev has no more examples than that:
+    somebody with k labelled examples has no large dev set either.
+
+    Raises:
+        ClinpromptError: what loading refuses; CP-TRAIN-023 if the task has no train or dev split.
+    """
+    for split in ("train", "dev"):
+        if split not in card.splits:
+            raise ClinpromptError(
+                "CP-TRAIN-023",
+                f"task '{card.name}' has no {split} split",
+                hint="add a split rule to its card",
+            )
+    data = load(card, data_root, splits=("train", "dev"), suite=suite)
+    train, dev = data.splits["train"], data.splits["dev"]
+    if shots is not None:
+        train = few_shot(train, shots, seed)
+    elif settings.train_examples is not None and settings.train_examples < len(train):
+        train = few_shot(train, settings.train_examples, seed)
+    most = settings.dev_examples if shots is None else min(shots, settings.dev_examples)
+    return {"train": train, "dev": few_shot(dev, min(most, len(dev)), seed)}
+
+
+def prepare_tasks(
+    prepared: Prepared,
+    cards: Sequence[Card],
+    splits: Sequence[Mapping[str, Sequence[Example]]],
+    settings: DataSettings,
+    prompt_length: int,
+) -> list[TokenTask]:
+    """Tokenise the tasks' training data."""
+    return [
+        tokenise(
+            prepared.codec,
+            card,
+            own,
+            max_tokens=settings.max_tokens,
+            long_inputs=settings.long_inputs,
+            context=prepared.backbone.context_length,
+            prompt_length=prompt_length,
+        )
+        for card, own in zip(cards, splits, strict=True)
+    ]
+
+
+def data_counts(tasks: Sequence[TokenTask]) -> dict[str, Any]:
+    """How many examples of each task are used, and how many were skipped as too long."""
+    return {
+        task.name: {
+            **{split: len(rows) for split, rows in task.rows.items()},
+            **{f"{split}_skipped": count for split, count in sorted(task.skipped.items())},
+        }
+        for task in tasks
+    }
+
+
+def initial_prompts(
+    prepared: Prepared, tasks: Sequence[TokenTask], settings: PromptSettings, seed: int
+) -> Tensor:
+    """One starting prompt for each task: [K, P, H], float32, from real embeddings.
+
+    Prompts from the vocabulary start alike for all tasks: what is trained from one start can be
+    averaged, which the metaprompt's own start makes use of.
+    """
+    backbone = prepared.backbone
+    special = set(backbone.tokenizer.all_special_ids)
+    prompts = []
+    for task in tasks:
+        if settings.init == "instruction":
+            ids = text_ids(prepared.codec.text(task.card.instruction), settings.length)
+        else:
+            ids = vocabulary_ids(
+                settings.length,
+                min(backbone.vocabulary, len(backbone.tokenizer)),
+                seed,
+                exclude=special,
+            )
+        embedded = backbone.embed(torch.tensor(ids, device=backbone.device))
+        prompts.append(from_embeddings(embedded, settings.length))
+    return torch.stack(prompts)
+
+
+def identity_of(
+    prepared: Prepared, settings: Mapping[str, Any], tasks: Iterable[TokenTask]
+) -> str:
+    """SHA-256 over all that a run's result depends on: settings, data, backbone, versions.
+
+    Rows go in as token ids, so any change of an example, a card or a template counts.
+    """
+    digest = hashlib.sha256()
+    head = {
+        "settings": settings,
+        "fingerprint": prepared.fingerprint.model_dump(),
+        "template": prepared.backbone.template.model_dump(),
+        "dtype": str(prepared.backbone.dtype),
+        "versions": [__version__, torch.__version__],
+    }
+    digest.update(json.dumps(head, sort_keys=True, default=str).encode())
+    for task in tasks:
+        digest.update(json.dumps([task.name, task.fixed]).encode())
+        for split, rows in task.rows.items():
+            for row in rows:
+                digest.update(json.dumps([split, row.id, row.input, row.answer]).encode())
+    return digest.hexdigest()

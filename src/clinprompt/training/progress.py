@@ -1,0 +1,102 @@
+"""Numbers while it runs: loss, examples and tokens a second by kind, share of the peak, time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from clinprompt.backbone.model import Backbone
+from clinprompt.training.batch import StepCost
+
+# Dense bf16 peaks in FLOP/s, from the makers' data sheets.
+_PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "A10G": 70e12}
+
+
+def matmul_peak(backbone: Backbone) -> float | None:
+    """FLOP/s that the device can reach: a data sheet's for GPUs, measured for CPUs (0.2 s)."""
+    if backbone.device.type == "cuda":
+        name = torch.cuda.get_device_name()
+        return next((peak for part, peak in _PEAKS.items() if part in name), None)
+    a = torch.randn(1024, 1024, dtype=backbone.dtype)
+    a @ a
+    best = 0.0
+    for _ in range(5):
+        begin = time.perf_counter()
+        a @ a
+        best = max(best, 2 * 1024**3 / (time.perf_counter() - begin))
+    return best
+
+
+class Progress:
+    """Prints a line every few seconds; a log file gets the same lines.
+
+    Work is counted as 4 FLOPs per parameter and token: forward 2, activation gradient 2, no weight
+    gradients, since the backbone is frozen.
+
+    Args:
+        backbone: for the count of FLOPs; None prints no share of the peak.
+        write: where lines go.
+        every: seconds between lines.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone | None = None,
+        write: Callable[[str], None] | None = None,
+        every: float = 10.0,
+    ) -> None:
+        self._write = write or (lambda line: print(line, file=sys.stderr, flush=True))
+        self._every = every
+        self._weights = 0 if backbone is None else backbone.parameters
+        self._peak = None if backbone is None else matmul_peak(backbone)
+
+    def say(self, line: str) -> None:
+        """Print one line."""
+        self._write(line)
+
+    def begin(self, stage: str, steps: int, done: int) -> None:
+        """Start of a stage."""
+        self._stage, self._steps, self._first = stage, steps, done
+        self._started = self._printed = time.monotonic()
+        self._recent: deque[tuple[float, StepCost]] = deque(maxlen=20)
+        self._last = self._started
+
+    def step(self, done: int, cost: StepCost, evaluation: dict[str, Any]) -> None:
+        """One more step."""
+        now = time.monotonic()
+        self._recent.append((now - self._last, cost))
+        self._last = now
+        if now - self._printed < self._every and done < self._steps:
+            return
+        self._printed = now
+        seconds = sum(s for s, _ in self._recent)
+        costs = [c for _, c in self._recent]
+        text, prompt, padding = (sum(getattr(c, k) for c in costs) for k in ("text", "prompt", "padding"))
+        left = (now - self._started) / max(1, done - self._first) * (self._steps - done)
+        parts = [
+            f"{self._stage} {done}/{self._steps}",
+            f"loss {sum(c.loss for c in costs) / len(costs):.3f}",
+            f"dev {evaluation['dev_mean']:.3f}",
+            f"{sum(c.examples for c in costs) / seconds:.1f} ex/s",
+            f"tok/s {text / seconds:.0f} text {prompt / seconds:.0f} prompt {padding / seconds:.0f} pad",
+        ]
+        if self._peak:
+            reached = 4 * self._weights * (text + prompt) / seconds
+            parts.append(f"{100 * reached / self._peak:.0f} % of peak")
+        parts.append(f"{_duration(left)} left")
+        self._write("  ".join(parts))
+
+    def end(self) -> None:
+        """End of a stage."""
+        self._write(f"{self._stage}: done in {_duration(time.monotonic() - self._started)}")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"

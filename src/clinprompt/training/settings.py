@@ -1,0 +1,203 @@
+"""What a run is asked to do: one schema for YAML files, ``key=value`` overrides and defaults.
+
+Rates of prompts are in units of the backbone's embedding scale (the standard deviation of its
+embeddings), so that one recipe carries over between backbones; rates of task vectors are absolute,
+since those start at one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from clinprompt.errors import ClinpromptError
+from clinprompt.tasks.yamlfile import schema_error
+from clinprompt.training.sampler import Mixing
+
+
+class Settings(BaseModel):
+    """Base: immutable, unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BackboneSettings(Settings):
+    """Which frozen model, and how it is loaded."""
+
+    name: str = Field("smollm2", description="known name, model folder or hub id")
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: str = "auto"
+    template: Literal["auto", "chat", "plain"] = "auto"
+
+
+class PromptSettings(Settings):
+    """Shape and start of soft prompts."""
+
+    length: int = Field(100, ge=1, description="P, virtual tokens")
+    rank: int = Field(1, ge=1, description="R of the task vectors")
+    init: Literal["vocabulary", "instruction"] = Field(
+        "vocabulary", description="start from sampled vocabulary or from the instruction's text"
+    )
+
+
+class DataSettings(Settings):
+    """What of a task's data is used."""
+
+    max_tokens: int = Field(512, ge=8, description="longest input plus answer")
+    long_inputs: Literal["refuse", "skip"] = Field(
+        "refuse", description="what happens to longer training examples; skipped ones are counted"
+    )
+    train_examples: int | None = Field(None, ge=1, description="most training examples of a task")
+    dev_examples: int = Field(32, ge=1, description="dev examples of a task that select states")
+
+
+class Optimiser(Settings):
+    """AdamW with linear warm-up and linear decay to zero."""
+
+    steps: int = Field(ge=1)
+    rows: int = Field(32, ge=1, description="examples of a step")
+    warmup: float = Field(0.1, ge=0, le=1, description="share of the steps")
+    clip: float = Field(1.0, gt=0, description="largest gradient norm")
+    weight_decay: float = Field(0.0, ge=0)
+    evaluate_every: int = Field(25, ge=1, description="steps between dev losses")
+
+
+class TeacherSettings(Optimiser):
+    """Single-task soft prompts, trained side by side in mixed batches.
+
+    `steps` counts the steps of all; each task takes part in tasks_per_step / K of them.
+    """
+
+    steps: int = Field(600, ge=1)
+    tasks_per_step: int = Field(4, ge=1)
+    rate: float = Field(0.15, gt=0)
+
+
+class DistilSettings(Optimiser):
+    """Distillation of the teachers into one metaprompt with task vectors.
+
+    Loss: cross-entropy + weight * (KL at a temperature + relative hidden-state error).
+    """
+
+    steps: int = Field(600, ge=1)
+    start: Literal["teachers", "vocabulary"] = Field(
+        "teachers", description="P* starts as the mean of the teachers, or as they started"
+    )
+    kappa: int = Field(6, ge=2, description="most tasks of a step")
+    mixing: Mixing = "equal"
+    mixing_cap: int = Field(2**18, ge=1)
+    mixing_temperature: float = Field(2.0, gt=0)
+    rate_shared: float = Field(0.15, gt=0)
+    rate_vectors: float = Field(0.05, gt=0)
+    weight: float = Field(0.9, ge=0, description="lambda")
+    temperature: float = Field(2.0, gt=0)
+    distillation: bool = Field(True, description="false: task loss alone (ablation)")
+    decomposition: bool = Field(True, description="false: one prompt for all tasks (ablation)")
+    stochastic: bool = Field(True, description="false: tasks take turns (ablation)")
+    teacher_answers: Literal["auto", "cached", "same_pass"] = Field(
+        "auto", description="auto: cached where examples are drawn more than once on average"
+    )
+
+
+class AdaptSettings(Optimiser):
+    """Fitting a metaprompt, or a fresh prompt, to new tasks."""
+
+    steps: int = Field(200, ge=1)
+    rows: int = Field(16, ge=1)
+    init: Literal["mean", "type", "nearest", "dev"] = Field(
+        "mean",
+        description="task vectors from the mean source update; from that over sources of the same "
+        "task type; from the source task with the lowest loss on the training examples; or "
+        "whichever of all these is best on dev",
+    )
+    trainable: Literal["all", "vectors"] = "all"
+    rate_shared: float = Field(0.1, gt=0)
+    rate_vectors: float = Field(0.02, gt=0)
+
+
+class EngineSettings(Settings):
+    """How steps are computed; changes speed and memory, not results beyond float rounding."""
+
+    microbatch_tokens: int = Field(4096, ge=16, description="padded text tokens at once")
+    save_every: int = Field(25, ge=1, description="steps between checkpoints")
+
+
+class Recipe(Settings):
+    """Source training, from task names to a metaprompt."""
+
+    name: str = "metaprompt"
+    suite: str | None = Field(None, description="suite whose source tasks are used")
+    sources: list[str] = Field(default_factory=list, description="or these tasks")
+    seed: int = Field(0, ge=0)
+    backbone: BackboneSettings = BackboneSettings()
+    prompt: PromptSettings = PromptSettings()
+    data: DataSettings = DataSettings()
+    teachers: TeacherSettings = TeacherSettings()
+    distil: DistilSettings = DistilSettings()
+    engine: EngineSettings = EngineSettings()
+
+
+class AdaptRecipe(Settings):
+    """Target adaptation; backbone, template, prompt length and rank come from the metaprompt."""
+
+    seed: int = Field(0, ge=0)
+    backbone: BackboneSettings = BackboneSettings()
+    prompt: PromptSettings = PromptSettings()
+    data: DataSettings = DataSettings()
+    adapt: AdaptSettings = AdaptSettings()
+    engine: EngineSettings = EngineSettings()
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load_settings(
+    schema: type[S], path: Path | None, overrides: Sequence[str] = (), **fixed: Any
+) -> S:
+    """Settings from a YAML file, ``a.b=value`` overrides, and fixed top-level values.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-010 no such file, CP-TRAIN-011 not YAML, CP-TRAIN-012 a key is
+            unknown or its value wrong, CP-TRAIN-013 an override without ``=``.
+    """
+    text = ""
+    if path is not None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ClinpromptError(
+                "CP-TRAIN-010", f"recipe can't be read ({error.strerror})", file=path
+            ) from error
+    try:
+        content = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ClinpromptError(
+            "CP-TRAIN-011",
+            f"not valid YAML: {getattr(error, 'problem', None) or 'not readable'}",
+            file=path,
+            line=None if mark is None else mark.line + 1,
+        ) from error
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key:
+            raise ClinpromptError(
+                "CP-TRAIN-013", f"override '{override}' is not key=value", hint="such as seed=1"
+            )
+        place = content
+        *parents, last = key.split(".")
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                break
+        if isinstance(place, dict):
+            place[last] = yaml.safe_load(value)
+    content.update({key: value for key, value in fixed.items() if value is not None})
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        raise schema_error("CP-TRAIN-012", error, schema, text, path) from error

@@ -1,0 +1,302 @@
+"""Source training: teachers, then distillation with decomposition, then the artefact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clinprompt.artifacts.meta import Parents, PromptMeta, library_versions
+from clinprompt.artifacts.prompt_set import PromptSet
+from clinprompt.backbone import answers
+from clinprompt.backbone.engine import Prefix
+from clinprompt.errors import ClinpromptError
+from clinprompt.prompts import unit_vectors
+from clinprompt.tasks import catalogue
+from clinprompt.tasks.card import Card
+from clinprompt.tasks.suite import Suite, find_suite
+from clinprompt.training.batch import Distillation, Item, microbatches, prefix_of
+from clinprompt.training.data import TokenTask
+from clinprompt.training.loop import Outcome, Stage, run
+from clinprompt.training.modules import Decomposed, PromptTable
+from clinprompt.training.prepare import (
+    Prepared,
+    data_counts,
+    identity_of,
+    initial_prompts,
+    prepare_tasks,
+    training_splits,
+)
+from clinprompt.training.progress import Progress
+from clinprompt.training.sampler import Sampler, mixing_weights
+from clinprompt.training.settings import DistilSettings, Recipe
+
+
+def source_cards(recipe: Recipe) -> tuple[list[Card], Suite | None]:
+    """The recipe's source tasks.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-050 if it names neither a suite nor sources, or fewer than two.
+    """
+    suite = find_suite(recipe.suite) if recipe.suite else None
+    cards = [catalogue.find(name) for name in recipe.sources]
+    if not cards and suite is not None:
+        cards = list(suite.sources)
+    if len(cards) < 2:
+        raise ClinpromptError(
+            "CP-TRAIN-050",
+            f"{len(cards)} source tasks; a metaprompt needs at least two",
+            hint="name a suite, or tasks under 'sources'",
+        )
+    return cards, suite
+
+
+def train_source(
+    recipe: Recipe,
+    data_root: Path | None,
+    out: Path,
+    *,
+    prepared: Prepared | None = None,
+    progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> PromptSet:
+    """Run a recipe to its metaprompt; goes on where an earlier run of the same recipe stopped.
+
+    Args:
+        out: folder of the finished artefact. Checkpoints, teachers and histories lie beside it in
+            ``<out>.work``.
+        prepared: a backbone that is loaded already.
+
+    Returns:
+        The metaprompt as saved at `out`.
+    """
+    cards, suite = source_cards(recipe)
+    prepared = prepared or Prepared.of(recipe.backbone)
+    progress = progress or Progress(prepared.backbone)
+    splits = [
+        training_splits(card, data_root, recipe.data, recipe.seed, suite=suite) for card in cards
+    ]
+    tasks = prepare_tasks(prepared, cards, splits, recipe.data, recipe.prompt.length)
+    for task in tasks:
+        if task.skipped:
+            counts = ", ".join(f"{n} {split}" for split, n in sorted(task.skipped.items()))
+            progress.say(f"{task.name}: skipped as longer than data.max_tokens: {counts}")
+    identity = identity_of(prepared, recipe.model_dump(), tasks)
+    work = out.with_name(out.name + ".work")
+    if out.exists():
+        finished = PromptSet.load(out)
+        if finished.meta.metrics.get("run") == identity:
+            progress.say(f"{out} is finished already")
+            return finished
+        raise ClinpromptError(
+            "CP-TRAIN-051",
+            "holds the result of a run with other settings, data or backbone",
+            file=out,
+            hint="choose another output folder",
+        )
+
+    teachers, teacher_outcome = _teach(recipe, prepared, tasks, work, identity, progress, should_stop)
+    module, outcome = _distil(
+        recipe, prepared, tasks, teachers, work, identity, progress, should_stop
+    )
+    prompts = PromptSet(
+        PromptMeta(
+            kind="metaprompt",
+            form="decomposed",
+            tasks=tuple(cards),
+            length=recipe.prompt.length,
+            rank=recipe.prompt.rank,
+            backbone=recipe.backbone.name,
+            fingerprint=prepared.fingerprint,
+            template=prepared.backbone.template,
+            configuration=recipe.model_dump(mode="json"),
+            training_data=data_counts(tasks),
+            metrics={
+                "run": identity,
+                "teachers": _history(teacher_outcome),
+                "distil": _history(outcome),
+            },
+            parents=Parents(teachers=None if teachers is None else teachers.digest),
+            trainable_parameters=module.trainable,
+            seeds={"run": recipe.seed},
+            libraries=library_versions(),
+        ),
+        {
+            "shared": module.shared.detach().cpu(),
+            "u": torch.stack([u.detach().cpu() for u in module.u]),
+            "v": torch.stack([v.detach().cpu() for v in module.v]),
+        },
+    )
+    prompts.save(out)
+    for leftover in work.glob("*.ckpt"):
+        leftover.unlink()
+    return prompts
+
+
+def _history(outcome: Outcome) -> dict[str, Any]:
+    return {"best": outcome.best, "best_step": outcome.best_step, "history": outcome.history}
+
+
+def _teach(
+    recipe: Recipe,
+    prepared: Prepared,
+    tasks: Sequence[TokenTask],
+    work: Path,
+    identity: str,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+) -> tuple[PromptSet | None, Outcome]:
+    """Teachers of all tasks, side by side; kept as an artefact of their own."""
+    if not recipe.distil.distillation:
+        return None, Outcome()
+    settings, place = recipe.teachers, work / "teachers"
+    if place.exists():
+        kept = PromptSet.load(place)
+        if kept.meta.metrics.get("run") == identity:
+            history: Any = kept.meta.metrics["teachers"]
+            return kept, Outcome(**history)
+    backbone = prepared.backbone
+    module = PromptTable(initial_prompts(prepared, tasks, recipe.prompt, recipe.seed))
+    module.to(backbone.device)
+    stage = Stage(
+        name="teachers",
+        module=module,
+        tasks=tasks,
+        rates={"shared": settings.rate * backbone.embedding_scale},
+        sampler=Sampler(
+            [len(task.rows["train"]) for task in tasks],
+            steps=settings.steps,
+            rows=settings.rows,
+            seed=recipe.seed,
+            per_step=settings.tasks_per_step,
+        ),
+        settings=settings,
+        engine=recipe.engine,
+        best_by_task=True,
+    )
+    outcome = run(backbone, stage, work, identity, progress, should_stop)
+    teachers = PromptSet(
+        PromptMeta(
+            kind="prompt-tuning",
+            form="plain",
+            tasks=tuple(task.card for task in tasks),
+            length=recipe.prompt.length,
+            backbone=recipe.backbone.name,
+            fingerprint=prepared.fingerprint,
+            template=backbone.template,
+            configuration=recipe.model_dump(mode="json"),
+            training_data=data_counts(tasks),
+            metrics={"run": identity, "teachers": _history(outcome)},
+            trainable_parameters=module.trainable,
+            seeds={"run": recipe.seed},
+            libraries=library_versions(),
+        ),
+        {"prompts": torch.stack([p.detach().cpu() for p in module.table])},
+    )
+    teachers.save(place, overwrite=True)
+    return teachers, outcome
+
+
+def _distil(
+    recipe: Recipe,
+    prepared: Prepared,
+    tasks: Sequence[TokenTask],
+    teachers: PromptSet | None,
+    work: Path,
+    identity: str,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+) -> tuple[Decomposed, Outcome]:
+    """The metaprompt and its task vectors.
+
+    P* starts as the mean of the teachers, which were all trained from one start, or where they
+    started from (`distil.start`).
+    """
+    settings, backbone = recipe.distil, prepared.backbone
+    prompt = recipe.prompt
+    if teachers is None or settings.start == "vocabulary":
+        shared = initial_prompts(prepared, tasks[:1], prompt, recipe.seed)[0]
+    else:
+        shared = teachers.tensors["prompts"].mean(0)
+    u, v = zip(
+        *(unit_vectors(prompt.length, shared.shape[1], prompt.rank, k) for k in range(len(tasks))),
+        strict=True,
+    )
+    module = Decomposed(
+        shared, torch.stack(u), torch.stack(v), train_vectors=settings.decomposition
+    ).to(backbone.device)
+    sizes = [len(task.rows["train"]) for task in tasks]
+    sampler = Sampler(
+        sizes,
+        steps=settings.steps,
+        rows=settings.rows,
+        seed=recipe.seed + 1,
+        kappa=settings.kappa if settings.stochastic else None,
+        per_step=settings.kappa,
+        weights=mixing_weights(
+            sizes, settings.mixing, cap=settings.mixing_cap, temperature=settings.mixing_temperature
+        ),
+    )
+    stage = Stage(
+        name="distil",
+        module=module,
+        tasks=tasks,
+        rates={
+            "shared": settings.rate_shared * backbone.embedding_scale,
+            "vectors": settings.rate_vectors,
+        },
+        sampler=sampler,
+        settings=settings,
+        engine=recipe.engine,
+    )
+    if teachers is not None:
+        soft = teachers.tensors["prompts"].to(backbone.device)
+        with torch.no_grad():
+            before = prefix_of(backbone, soft, [task.fixed for task in tasks])
+        stage.distillation = Distillation(settings.weight, settings.temperature)
+        if wants_cache(settings, sampler):
+            progress.say("distil: computing the teachers' answers once")
+            stage.cached = teacher_answers(prepared, before, tasks, sampler, recipe)
+        else:
+            stage.teachers = before
+    return module, run(backbone, stage, work, identity, progress, should_stop)
+
+
+def wants_cache(settings: DistilSettings, sampler: Sampler) -> bool:
+    """Whether teacher answers are computed once: pays where examples come up more than once."""
+    if settings.teacher_answers != "auto":
+        return settings.teacher_answers == "cached"
+    unique = sum(min(int(n), size) for n, size in zip(sampler.drawn, sampler.sizes, strict=True))
+    return int(sampler.drawn.sum()) > 1.1 * unique
+
+
+@torch.no_grad()
+def teacher_answers(
+    prepared: Prepared,
+    before: Prefix,
+    tasks: Sequence[TokenTask],
+    sampler: Sampler,
+    recipe: Recipe,
+) -> dict[tuple[int, str], Tensor]:
+    """Teachers' last hidden states [answer tokens, H] of every example the stage will draw.
+
+    Both distillation terms follow from them (logits through the frozen head). Computed in a fixed
+    order, so a resumed run gets the same bits.
+    """
+    drawn = {(d.task, i) for step in range(sampler.steps) for d in sampler[step] for i in d.examples}
+    items = [Item(tasks[k].rows["train"][i], k) for k, i in sorted(drawn)]
+    found = {}
+    for batch in microbatches(items, recipe.engine.microbatch_tokens):
+        rows, targets = answers.with_answers(
+            [item.row.input for item in batch],
+            [item.row.answer for item in batch],
+            [item.slot for item in batch],
+            prepared.backbone.device,
+        )
+        states = answers.answer_hidden(prepared.backbone, before, rows, targets).cpu()
+        parts = states.split([len(item.row.answer) for item in batch])
+        found.update({(i.slot, i.row.id): p.clone() for i, p in zip(batch, parts, strict=True)})
+    return found

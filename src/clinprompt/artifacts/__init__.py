@@ -1,0 +1,1 @@
+"""What is saved: folders with a manifest, verified at load."""

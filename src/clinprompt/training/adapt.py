@@ -25,6 +25,7 @@ from clinprompt.training.prepare import (
     identity_of,
     initial_prompts,
     prepare_tasks,
+    too_long,
     training_splits,
 )
 from clinprompt.training.progress import Progress
@@ -96,6 +97,8 @@ def adapt(
             for card in cards
         ]
         tasks = prepare_tasks(prepared, cards, splits, recipe.data, length)
+        for line in too_long(tasks):
+            progress.say(line)
     parent = None if metaprompt is None else metaprompt.digest
     described = {**recipe.model_dump(), "metaprompt": parent, "shots": shots}
     identity = identity_of(prepared, described, tasks)

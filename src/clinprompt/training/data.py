@@ -10,8 +10,19 @@ from typing import Literal
 from clinprompt import verbalize
 from clinprompt.backbone.codec import Codec
 from clinprompt.errors import ClinpromptError
-from clinprompt.examples import Example
+from clinprompt.examples import (
+    Answer,
+    EntityAnswer,
+    Example,
+    Input,
+    RelationAnswer,
+    SpanAnswer,
+    source_text,
+)
 from clinprompt.tasks.card import Card
+from clinprompt.verbalize.fit import cut
+
+Long = Literal["refuse", "skip", "truncate"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +46,15 @@ class TokenTask:
     Attributes:
         fixed: token ids that all its rows begin with (template head, instruction).
         rows: training and dev rows.
-        skipped: how many examples of each split were longer than allowed.
+        skipped: how many examples of each split were longer than allowed and left out.
+        truncated: how many were cut to fit.
     """
 
     card: Card
     fixed: list[int]
     rows: dict[str, list[TokenRow]] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
+    truncated: Counter[str] = field(default_factory=Counter)
 
     @property
     def name(self) -> str:
@@ -55,7 +68,7 @@ def tokenise(
     splits: Mapping[str, Sequence[Example]],
     *,
     max_tokens: int,
-    long_inputs: Literal["refuse", "skip"],
+    long_inputs: Long,
     context: int,
     prompt_length: int,
 ) -> TokenTask:
@@ -63,7 +76,9 @@ def tokenise(
 
     Args:
         max_tokens: longest input plus answer.
-        long_inputs: whether a longer example is an error or skipped and counted.
+        long_inputs: a longer example is an error; or skipped; or the end of its text is cut, with
+            the mentions that stood there, and it is skipped only if that can't be done. All are
+            counted.
         context: the backbone's context length; prompt, instruction and row must fit in it.
 
     Raises:
@@ -84,19 +99,25 @@ def tokenise(
         answers = codec.answers(texts)
         kept = []
         for example, given, answer in zip(examples, inputs, answers, strict=True):
-            row = TokenRow(example.id, given, answer)
+            row: TokenRow | None = TokenRow(example.id, given, answer)
+            assert row is not None
             if row.length + 1 <= room:
                 kept.append(row)
-            elif long_inputs == "refuse":
+                continue
+            if long_inputs == "refuse":
                 raise ClinpromptError(
                     "CP-TRAIN-021",
                     f"task '{card.name}': {split} example '{example.id}' has {row.length + 1} "
                     f"tokens, more than {room}",
                     hint="raise data.max_tokens (within the backbone's context) or set "
-                    "data.long_inputs=skip",
+                    "data.long_inputs to skip or truncate",
                 )
-            else:
+            row = _shortened(codec, card, example, len(answer), room) if long_inputs == "truncate" else None
+            if row is None:
                 task.skipped[split] += 1
+            else:
+                task.truncated[split] += 1
+                kept.append(row)
         if examples and not kept:
             raise ClinpromptError(
                 "CP-TRAIN-022",
@@ -106,3 +127,41 @@ def tokenise(
             )
         task.rows[split] = kept
     return task
+
+
+def _shortened(
+    codec: Codec, card: Card, example: Example, answer_tokens: int, room: int
+) -> TokenRow | None:
+    """The example with the end of its text cut; None if that leaves no honest example.
+
+    An answer may take up to three quarters of the room.
+    """
+    if answer_tokens > room * 3 // 4 or example.answer is None:
+        return None
+
+    def encode(value: Input) -> list[int]:
+        return codec.rows([verbalize.input_text(card, value)])[0]
+
+    fitted = cut(example.input, room - answer_tokens, encode)
+    if fitted is None:
+        return None
+    answer = _answer_within(example.answer, len(source_text(fitted.input)))
+    if answer is None:
+        return None
+    text = verbalize.answer_text(card, fitted.input, answer)
+    row = TokenRow(example.id, fitted.ids, codec.answers([text])[0])
+    return row if row.length + 1 <= room else None
+
+
+def _answer_within(answer: Answer, end: int) -> Answer | None:
+    """What of an answer still holds for the first `end` characters of the text."""
+    match answer:
+        case EntityAnswer(entities=entities):
+            return EntityAnswer(tuple(e for e in entities if e.end <= end))
+        case RelationAnswer(relations=relations):
+            return RelationAnswer(
+                tuple(r for r in relations if max(r.head.end, r.tail.end) <= end)
+            )
+        case SpanAnswer(spans=spans) if any(stop > end for _, stop in spans):
+            return None
+    return answer

@@ -108,12 +108,27 @@ def prepare_tasks(
     ]
 
 
+def too_long(tasks: Sequence[TokenTask]) -> list[str]:
+    """One line for each task of which examples were skipped or cut as too long."""
+    lines = []
+    for task in tasks:
+        counts = [
+            f"{count} {split} {what}"
+            for what, by_split in (("skipped", task.skipped), ("truncated", task.truncated))
+            for split, count in sorted(by_split.items())
+        ]
+        if counts:
+            lines.append(f"{task.name}: longer than data.max_tokens: {', '.join(counts)}")
+    return lines
+
+
 def data_counts(tasks: Sequence[TokenTask]) -> dict[str, Any]:
-    """How many examples of each task are used, and how many were skipped as too long."""
+    """How many examples of each task are used, and how many were too long."""
     return {
         task.name: {
             **{split: len(rows) for split, rows in task.rows.items()},
             **{f"{split}_skipped": count for split, count in sorted(task.skipped.items())},
+            **{f"{split}_truncated": count for split, count in sorted(task.truncated.items())},
         }
         for task in tasks
     }

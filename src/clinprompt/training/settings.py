@@ -48,8 +48,8 @@ class DataSettings(Settings):
     """What of a task's data is used."""
 
     max_tokens: int = Field(512, ge=8, description="longest input plus answer")
-    long_inputs: Literal["refuse", "skip"] = Field(
-        "refuse", description="what happens to longer training examples; skipped ones are counted"
+    long_inputs: Literal["refuse", "skip", "truncate"] = Field(
+        "refuse", description="what happens to longer training examples; all are counted"
     )
     train_examples: int | None = Field(None, ge=1, description="most training examples of a task")
     dev_examples: int = Field(32, ge=1, description="dev examples of a task that select states")

@@ -28,6 +28,7 @@ from clinprompt.training.prepare import (
     identity_of,
     initial_prompts,
     prepare_tasks,
+    too_long,
     training_splits,
 )
 from clinprompt.training.progress import Progress
@@ -80,10 +81,8 @@ def train_source(
         training_splits(card, data_root, recipe.data, recipe.seed, suite=suite) for card in cards
     ]
     tasks = prepare_tasks(prepared, cards, splits, recipe.data, recipe.prompt.length)
-    for task in tasks:
-        if task.skipped:
-            counts = ", ".join(f"{n} {split}" for split, n in sorted(task.skipped.items()))
-            progress.say(f"{task.name}: skipped as longer than data.max_tokens: {counts}")
+    for line in too_long(tasks):
+        progress.say(line)
     identity = identity_of(prepared, recipe.model_dump(), tasks)
     work = out.with_name(out.name + ".work")
     if out.exists():

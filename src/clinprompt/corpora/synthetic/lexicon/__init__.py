@@ -1,0 +1,1 @@
+"""The vocabulary: tables of medical terms, written for this corpus."""

@@ -1,0 +1,1 @@
+"""What is asked: cards, the catalogue, suites, splits, shots and the leakage check."""

@@ -1,4 +1,4 @@
-"""The leakage check on real files: what is known to overlap is found, and then it is gone."""
+"""The leakage check on bundled suites: what is known to overlap is found, and then it is gone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from clinprompt.tasks.drops import load_suite
 from clinprompt.tasks.leakage import LEAKS, find_links, leaks
 from clinprompt.tasks.loading import load
 from clinprompt.tasks.suite import Suite, find_suite
@@ -35,3 +36,8 @@ def test_phee_overlaps_with_sources_and_does_not_after_dropping(
     clean = [load(card, data_root) for card in cards]
     assert leaks(find_links(clean, suite.roles)) == []
     assert sum(data.report.counts["left out by the leakage check"] for data in clean) > 21
+
+
+def test_the_synthetic_suite_has_no_leak() -> None:
+    suite = find_suite("synthetic")
+    assert leaks(find_links(load_suite(suite, None), suite.roles)) == []

@@ -17,10 +17,11 @@ from clinprompt.examples import (
     Input,
     RelationAnswer,
     SpanAnswer,
+    TextAnswer,
     source_text,
 )
 from clinprompt.tasks.card import Card
-from clinprompt.verbalize.fit import cut
+from clinprompt.verbalize.fit import Fitted, cut
 
 Long = Literal["refuse", "skip", "truncate"]
 
@@ -134,22 +135,32 @@ def _shortened(
 ) -> TokenRow | None:
     """The example with the end of its text cut; None if that leaves no honest example.
 
-    An answer may take up to three quarters of the room.
+    An answer may take half of the room. A free text that is longer is cut there and has no end
+    token, so that nothing learns to stop in mid-sentence; other long answers can't be cut.
     """
-    if answer_tokens > room * 3 // 4 or example.answer is None:
+    half = room // 2
+    cut_answer = answer_tokens > half
+    if example.answer is None or (cut_answer and not isinstance(example.answer, TextAnswer)):
         return None
+    if cut_answer:
+        answer_tokens = half
 
     def encode(value: Input) -> list[int]:
         return codec.rows([verbalize.input_text(card, value)])[0]
 
-    fitted = cut(example.input, room - answer_tokens, encode)
+    whole = encode(example.input)
+    if len(whole) <= room - answer_tokens:
+        fitted: Fitted | None = Fitted(example.input, whole)
+    else:
+        fitted = cut(example.input, room - answer_tokens, encode)
     if fitted is None:
         return None
     answer = _answer_within(example.answer, len(source_text(fitted.input)))
     if answer is None:
         return None
     text = verbalize.answer_text(card, fitted.input, answer)
-    row = TokenRow(example.id, fitted.ids, codec.answers([text])[0])
+    ids = codec.answers([text])[0]
+    row = TokenRow(example.id, fitted.ids, ids[:half] if cut_answer else ids)
     return row if row.length + 1 <= room else None
 
 

@@ -118,13 +118,16 @@ def _length(scene: Scene) -> _Item:
     if len({time.days for time in times}) < 4:
         raise DeadEnd
     lasting = [
-        f"{name} (for|x|over the last) {time.plain}"
+        fill("{x} (for|x|over the last) {time}", draw, {"x": name, "time": time.plain})
         for name, time in zip(names, times, strict=False)
     ]
     first, second = draw.shuffled(lasting)
-    pattern = f"(Has had|Reports|Complains of|Notes) {first}(, | and ){second}."
+    slots: dict[str, Filler] = {"first": first, "second": second}
+    pattern = "(Has had|Reports|Complains of|Notes) {first}(, | and ){second}."
     question = f"How long has the patient had {names[0]}?"
-    return _Item([sentence(pattern, draw)], question, times[0].plain, [t.plain for t in times[1:]])
+    return _Item(
+        [sentence(pattern, draw, slots)], question, times[0].plain, [t.plain for t in times[1:]]
+    )
 
 
 def _value(scene: Scene) -> _Item:

@@ -60,9 +60,8 @@ def _sequence(pattern: str, at: int, stops: str) -> tuple[tuple[_Node, ...], int
             at += 1
         else:
             end = at
-            while end < len(pattern) and pattern[end] not in "{([" + stops:
+            while end < len(pattern) and pattern[end] not in "{([|)]}":
                 end += 1
-            assert end > at, pattern
             nodes.append(pattern[at:end])
             at = end
     return tuple(nodes), at

@@ -210,7 +210,7 @@ _CLOSING = (
     "(Possible|Question of|Work-up for) {likely}, {exam} (ordered|pending).",
     "(RTC|Return|Come back|Call) (if|in case of|for) {plain} or {plain}.",
     "(Follow up|F/u|Recheck|See again) in {n} weeks.",
-    "1) {chronic}: (stable|improved|at goal). 2) {treated}: (add|start|trial of) {drug}.",
+    "#1 {chronic}: (stable|improved|at goal). #2 {treated}: (add|start|trial of) {drug}.",
     "(Discharge dx|Final diagnosis|Working diagnosis): {likely}.",
 )
 _CLEAR = (

@@ -157,7 +157,7 @@ tennis elbow | lateral epicondylitis | tennis elbow | c
 osteomyelitis | bone infection | a bone infection | a
 herniated disc | lumbar disc herniation; HNP | a slipped disc | c
 frozen shoulder | adhesive capsulitis | a frozen shoulder | c
-psoriatic arthritis | PsA | psoriatic arthritis | ch
+psoriatic arthritis | psoriatic arthropathy | psoriatic arthritis | ch
 scoliosis | thoracic scoliosis | a curved spine | ch
 # skin
 psoriasis | plaque psoriasis | psoriasis | ch

@@ -276,7 +276,7 @@ phenazopyridine | Pyridium | 100 mg; 200 mg | po | tid | dysuria; interstitial c
     orange urine; headache
 ferrous sulfate | Feosol | 325 mg | po | daily | iron deficiency anemia | \
     constipation; black stools; nausea
-cyanocobalamin | vitamin B12 | 1000 mcg | im | monthly | pernicious anemia | \
+cyanocobalamin | | 1000 mcg | im | monthly | pernicious anemia | \
     injection site reaction; acne
 latanoprost | Xalatan | 1 drop | eye | bedtime | glaucoma | red eyes; darkened iris; itchy eyes
 timolol | Timoptic | 1 drop; 2 drops | eye | bid | glaucoma | bradycardia; blurred vision; wheezing

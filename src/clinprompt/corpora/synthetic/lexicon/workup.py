@@ -79,7 +79,7 @@ ferritin | - | ng/mL | 0 | 6 | 620
 lipase | - | U/L | 0 | 20 | 900
 uric acid | urate | mg/dL | 1 | 3.1 | 11.2
 BUN | urea nitrogen | mg/dL | 0 | 7 | 85
-magnesium | Mg | mg/dL | 1 | 1.1 | 3.0
+magnesium | serum magnesium | mg/dL | 1 | 1.1 | 3.0
 bilirubin | total bilirubin; T bili | mg/dL | 1 | 0.3 | 8.5
 ESR | sed rate | mm/h | 0 | 4 | 110
 BNP | - | pg/mL | 0 | 30 | 2400

@@ -1,0 +1,40 @@
+# make quickstart   the main job on the embedded default: everything from nothing to a table
+# make test         all tests
+# Both do their whole set-up first, in .venv. With a GPU, install torch yourself and call pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: quickstart test lint types imports check clean
+
+quickstart: $(STAMP)
+	$(BIN)/clinprompt backbone fetch smollm2
+	$(BIN)/clinprompt quickstart -o runs/quickstart
+
+test: $(STAMP)
+	$(BIN)/clinprompt backbone fetch smollm2
+	$(BIN)/python -m pytest -q $(PYTEST)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+check: lint types imports test
+
+# torch first: a range would take a build with CUDA libraries where there is no GPU for it.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=23"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

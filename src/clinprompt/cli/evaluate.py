@@ -1,0 +1,167 @@
+"""``clinprompt evaluate``: scores of a prompt on a task's examples."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clinprompt.cli import answering
+from clinprompt.cli.answering import check_target
+from clinprompt.cli.options import DataRoot
+from clinprompt.cli.output import heading, note, number, print_table
+from clinprompt.cli.runtime import set_up
+
+if TYPE_CHECKING:
+    from clinprompt.inference.evaluate import Evaluation
+    from clinprompt.metrics import Estimate
+
+
+def evaluate(
+    prompt_dir: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder with prompts; may be left out with --bare.", show_default=False
+        ),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the task, or path of its card. Not needed for prompts of one task.",
+            show_default=False,
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, dev or test.")] = "test",
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only a seeded sample of so many examples.", show_default=False),
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write all scores to this file.", show_default=False),
+    ] = None,
+    predictions_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions",
+            help="Write gold and given answers to this file. They hold text of the data.",
+            show_default=False,
+        ),
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            help="Use the prompt of this task for a task that the prompts were not trained on.",
+            show_default=False,
+        ),
+    ] = None,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Use no prompt: the backbone and the instruction alone.")
+    ] = False,
+    data_root: DataRoot = None,
+    backbone: answering.Backbone = None,
+    dtype: answering.Dtype = None,
+    device: answering.Device = "auto",
+    long_inputs: answering.LongInputs = "refuse",
+    max_new: answering.MaxNew = None,
+    batch_tokens: answering.BatchTokens = None,
+    resamples: Annotated[
+        int, typer.Option(min=2, help="Bootstrap draws behind the intervals.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the sample and of the bootstrap draws.")] = 0,
+    threads: answering.Threads = None,
+) -> None:
+    """Score a prompt on a task, with intervals and with counts of every bad answer."""
+    from clinprompt.artifacts.prompt_set import PromptSet
+    from clinprompt.errors import ClinpromptError
+    from clinprompt.inference.evaluate import evaluate as run
+    from clinprompt.inference.evaluate import prompt_record, sample
+    from clinprompt.inference.predictor import Predictor
+    from clinprompt.inference.selection import select
+    from clinprompt.inference.writing import write_atomically
+    from clinprompt.tasks.loading import load, resolve_data_root
+
+    if prompt_dir is None and not bare:
+        raise ClinpromptError(
+            "CP-CLI-031", "no folder with prompts is named", hint="name one, or add --bare"
+        )
+    for path, option in ((json_file, "--json"), (predictions_file, "--predictions")):
+        if path is not None:
+            check_target(path, option)
+    set_up(threads)
+    prompts = None if prompt_dir is None else PromptSet.load(prompt_dir)
+    chosen = select(prompts, task, like=like, bare=bare, note=note)
+    data = load(chosen.card, resolve_data_root(data_root), splits=(split,))
+    all_examples = next(iter(data.splits.values()))
+    for reason, count in data.report.counts.most_common():
+        note(f"{number(count)} {reason}")
+    examples = sample(all_examples, limit, seed)
+    prepared = answering.prepare(prompts, backbone, dtype, device)
+    predictor = Predictor(prepared, answering.settings_of(long_inputs, max_new, batch_tokens))
+    prompt = None
+    if prompts is not None and chosen.prompt is not None:
+        prompt = prompts.task_prompt(chosen.prompt)
+    predictor.add(chosen.card, prompt)
+    meter = answering.Meter("examples")
+    evaluation = run(
+        predictor, chosen.card, examples, resamples=resamples, seed=seed, progress=meter
+    )
+    used = None if chosen.prompt is None else prompt_record(prompts, chosen.prompt)
+    if predictions_file is not None:
+        write_atomically(predictions_file, (f"{line}\n" for line in evaluation.lines()))
+        note(f"{predictions_file} holds text of the data: treat it like the data")
+    if json_file is not None:
+        content = evaluation.to_json(
+            split=split,
+            split_examples=len(all_examples),
+            limit=limit,
+            seed=seed,
+            left_out=dict(data.report.counts),
+            prompt=used,
+            command=shlex.join(["clinprompt", *sys.argv[1:]]),
+        )
+        write_atomically(json_file, [json.dumps(content, indent=2, ensure_ascii=False) + "\n"])
+    _print(evaluation, split, len(all_examples), used)
+
+
+def _print(evaluation: Evaluation, split: str, total: int, used: dict[str, Any] | None) -> None:
+    scores, card = evaluation.scores, evaluation.card
+    n = len(evaluation.items)
+    part = number(n) if n == total else f"{number(n)} of {number(total)}"
+    by = "bare backbone" if used is None else f"{used['kind']} {used['digest'][:12]}"
+    if used is not None and used["task"] != card.name:
+        by += f" (prompt of {used['task']})"
+    heading(f"{card.name} {split}: {part} examples, {by}")
+    order = sorted(scores.metrics, key=lambda name: name != scores.metric)
+    print_table(
+        ("metric", "score", "95 % interval"),
+        [(name, *_estimate(scores.metrics[name])) for name in order],
+        right=("score", "95 % interval"),
+    )
+    for name, table in scores.tables.items():
+        heading(f"by label ({name})")
+        columns = ("label", "precision", "recall", "F1", "support", "predicted")
+        rows = [
+            (
+                label,
+                *(f"{x:.1f}" for x in (s.precision, s.recall, s.f1)),
+                number(s.support),
+                number(s.tp + s.fp),
+            )
+            for label, s in table.items()
+        ]
+        print_table(columns, rows, right=columns[1:])
+    heading("answers")
+    counts = evaluation.counts
+    print_table(("what", "count"), [(k, number(v)) for k, v in counts.items()], right=("count",))
+    speed = f"{evaluation.examples_per_second:.1f} examples/s"
+    print(f"\n{answering.duration(evaluation.seconds)}, {speed}")
+
+
+def _estimate(estimate: Estimate) -> tuple[str, str]:
+    return f"{estimate.value:.1f}", f"{estimate.low:.1f} to {estimate.high:.1f}"

@@ -1,0 +1,1 @@
+"""Comparisons between methods, and their reports."""

@@ -1,0 +1,349 @@
+"""Inputs to typed answers, any mix of tasks in one call.
+
+Closed forms are answered by exact label scoring, open ones by greedy decoding. Either way the keys
+and values of a task's prefix (soft prompt and instruction) are computed once and kept.
+
+Shapes: P prompt length, H hidden size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from clinprompt import verbalize
+from clinprompt.artifacts.prompt_set import PromptSet
+from clinprompt.backbone import answers, decode, engine
+from clinprompt.backbone.codec import Codec
+from clinprompt.backbone.engine import Prefix
+from clinprompt.errors import ClinpromptError, did_you_mean
+from clinprompt.examples import Answer, Input, LabelAnswer
+from clinprompt.inference.batches import Size, batches, joined
+from clinprompt.inference.limits import LIMITS, AnswerLimit
+from clinprompt.inference.requests import (
+    Prediction,
+    PredictorSettings,
+    Progress,
+    Request,
+    Row,
+    check_texts,
+)
+from clinprompt.tasks.card import Card, Form
+from clinprompt.training.prepare import Prepared
+from clinprompt.training.settings import BackboneSettings
+from clinprompt.verbalize.fit import Fitted, cut
+
+_LISTS: tuple[Form, ...] = ("mentions", "list")  # answers of one line each
+
+
+@dataclass
+class _Task:
+    card: Card
+    prompt: Tensor | None
+    fixed: list[int]  # template head and instruction
+    prefix: Prefix | None = None  # computed when it is first needed
+    option_ids: dict[tuple[str, ...], tuple[tuple[int, ...], ...]] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """Tokens of the prefix, virtual ones included."""
+        return len(self.fixed) + (0 if self.prompt is None else len(self.prompt))
+
+
+class Predictor:
+    """Answers inputs of the tasks added to it.
+
+    Args:
+        prepared: the backbone, with the codec that rows are written by.
+        settings: how inputs are answered.
+    """
+
+    def __init__(self, prepared: Prepared, settings: PredictorSettings | None = None) -> None:
+        self.prepared = prepared
+        self.settings = settings or PredictorSettings()
+        self.backbone, self.codec = prepared.backbone, prepared.codec
+        on_gpu = self.backbone.device.type == "cuda"
+        self.batch_tokens = self.settings.batch_tokens or (65_536 if on_gpu else 8_192)
+        self._tasks: dict[str, _Task] = {}
+        self._together: tuple[tuple[str, ...], Prefix] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        prompts: PromptSet,
+        settings: PredictorSettings | None = None,
+        *,
+        prepared: Prepared | None = None,
+        backbone: BackboneSettings | None = None,
+        tasks: Iterable[str] | None = None,
+    ) -> Predictor:
+        """A predictor for the tasks of a saved set, with the template that it was trained in.
+
+        Args:
+            prepared: a loaded backbone; otherwise the one that `backbone` says is loaded, or the
+                one that the set names.
+            tasks: only these of the set's tasks.
+
+        Raises:
+            ClinpromptError: CP-ART-020 another backbone than the set was trained on, CP-ART-035 a
+                task that it lacks; what loading the backbone raises.
+        """
+        meta = prompts.meta
+        if prepared is None:
+            settings_of = backbone or BackboneSettings(name=meta.backbone)
+            prepared = Prepared.of(settings_of, meta.template)
+        prompts.require_backbone(prepared.fingerprint)
+        codec = Codec(prepared.backbone.tokenizer, meta.template)
+        predictor = cls(replace(prepared, codec=codec), settings)
+        cards = {card.name: card for card in meta.tasks}
+        for name in meta.names if tasks is None else tasks:
+            prompt = prompts.task_prompt(name)
+            predictor.add(cards[name], prompt)
+        return predictor
+
+    @property
+    def cards(self) -> dict[str, Card]:
+        """The cards of the tasks that can be asked, by name."""
+        return {name: task.card for name, task in self._tasks.items()}
+
+    def add(self, card: Card, prompt: Tensor | None) -> None:
+        """Make a task known; a task of the same name is replaced.
+
+        Args:
+            card: the task; it is asked for by the card's name.
+            prompt: its soft prompt [P, H]; None for the instruction alone (the bare backbone).
+
+        Raises:
+            ClinpromptError: CP-INF-001 a prompt of another shape, CP-INF-002 prompt and
+                instruction leave no room in the context.
+        """
+        hidden = self.backbone.hidden_size
+        if prompt is not None and (prompt.ndim != 2 or prompt.shape[1] != hidden):
+            raise ClinpromptError(
+                "CP-INF-001",
+                f"the prompt of task '{card.name}' has shape {list(prompt.shape)}, and the "
+                f"backbone needs [P, {hidden}]",
+            )
+        on_device = None if prompt is None else prompt.detach().to(self.backbone.device)
+        task = _Task(card, on_device, self.codec.fixed(verbalize.instruction(card)))
+        context = self.backbone.context_length
+        if task.length >= context:
+            raise ClinpromptError(
+                "CP-INF-002",
+                f"prompt and instruction of task '{card.name}' take {task.length} of the "
+                f"backbone's {context} positions",
+                hint="shorten the card's instruction or the prompt",
+            )
+        self._tasks[card.name] = task
+        self._together = None
+
+    def prepare(self, request: Request) -> Row:
+        """Check a request and turn it into token ids.
+
+        Raises:
+            ClinpromptError: CP-INF-003 an unknown task, CP-INF-004 an empty text, CP-INF-005 a
+                text that is not valid Unicode, CP-INF-006 an input that is too long, CP-INF-007
+                one that is too long and can't be cut; CP-TEXT codes for an input that does not
+                fit the card.
+        """
+        task = self._task(request.task)
+        check_texts(request)
+        context = self.backbone.context_length
+        options: tuple[tuple[Answer, str], ...] = ()
+        option_ids: tuple[tuple[int, ...], ...] = ()
+        if task.card.closed:
+            options = tuple(verbalize.options(task.card, request.input))
+            option_ids = self._option_ids(task, tuple(text for _, text in options))
+            limit = AnswerLimit(max(map(len, option_ids)))
+        elif self.settings.max_new is not None:
+            limit = AnswerLimit(self.settings.max_new)
+        else:
+            limit = LIMITS[task.card.form]
+        # The last token of an answer is only predicted, never read: it takes no position.
+        most = limit.longest_input(context - task.length + 1)
+
+        def encode(value: Input) -> list[int]:
+            return self.codec.rows([verbalize.input_text(task.card, value)])[0]
+
+        ids = encode(request.input)
+        seen = Fitted(request.input, ids)
+        if len(ids) > most:
+            seen = self._shortened(request, len(ids), most, encode)
+        max_new = 0 if options else limit.of(len(seen.ids))
+        return Row(request.task, seen, options, option_ids, max_new)
+
+    def answer(
+        self, requests: Sequence[Request], progress: Progress | None = None
+    ) -> list[Prediction]:
+        """Answers in the order of the requests, whatever their tasks.
+
+        An answer does not depend on what else is asked, up to float rounding.
+
+        Args:
+            progress: called after every batch.
+
+        Raises:
+            ClinpromptError: as `prepare` and `run`.
+        """
+        return self.run([self.prepare(request) for request in requests], progress)
+
+    def stream(self, requests: Iterable[Request], chunk: int = 256) -> Iterator[Prediction]:
+        """Answers one after the other, with no more than `chunk` requests in memory."""
+        upcoming = iter(requests)
+        while part := list(islice(upcoming, chunk)):
+            yield from self.answer(part)
+
+    def run(self, rows: Sequence[Row], progress: Progress | None = None) -> list[Prediction]:
+        """Answers to prepared rows, in their order.
+
+        Raises:
+            ClinpromptError: CP-INF-008 the device's memory does not suffice for one row,
+                CP-INF-009 the backbone computes NaN.
+        """
+        found: dict[int, Prediction] = {}
+        for closed in (True, False):
+            part = [i for i, row in enumerate(rows) if bool(row.options) == closed]
+            for batch in batches([self._size(rows[i]) for i in part], self.batch_tokens):
+                indices = [part[i] for i in batch]
+                predictions = self._run_batch([rows[i] for i in indices])
+                found.update(zip(indices, predictions, strict=True))
+                if progress is not None:
+                    progress(len(found), len(rows))
+        return [found[i] for i in range(len(rows))]
+
+    def _task(self, name: str) -> _Task:
+        if name not in self._tasks:
+            raise ClinpromptError(
+                "CP-INF-003", f"no task '{name}' here", hint=did_you_mean(name, self._tasks)
+            )
+        return self._tasks[name]
+
+    def _option_ids(self, task: _Task, words: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+        if words not in task.option_ids:
+            task.option_ids[words] = tuple(map(tuple, self.codec.answers(words)))
+        return task.option_ids[words]
+
+    def _shortened(
+        self, request: Request, tokens: int, most: int, encode: Callable[[Input], list[int]]
+    ) -> Fitted:
+        prefix, context = self._tasks[request.task].length, self.backbone.context_length
+        where = f"task '{request.task}': input '{request.id}' has {tokens} tokens"
+        if self.settings.long_inputs == "refuse":
+            raise ClinpromptError(
+                "CP-INF-006",
+                f"{where}, and there is room for {max(0, most)} (context {context}, prompt and "
+                f"instruction {prefix}, the rest is for the answer)",
+                hint="--long-inputs truncate leaves out the end of such texts",
+            )
+        seen = cut(request.input, most, encode)
+        if seen is None:
+            raise ClinpromptError(
+                "CP-INF-007",
+                f"{where}, and with room for {max(0, most)} nothing would be left of its text",
+                hint="shorten question, choices or hypothesis, or bring marked mentions together",
+            )
+        return seen
+
+    def _size(self, row: Row) -> Size:
+        # Options stand side by side behind the text.
+        answer = sum(len(ids) - 1 for ids in row.option_ids) if row.options else row.max_new
+        return Size(self._tasks[row.task].length, len(row.seen.ids), answer)
+
+    def _prefix(self, names: tuple[str, ...]) -> Prefix:
+        """The prefixes of tasks as one; what was asked for last is kept as well."""
+        if self._together is None or self._together[0] != names:
+            self._together = names, joined([self._prefix_of(self._tasks[name]) for name in names])
+        return self._together[1]
+
+    @torch.no_grad()
+    def _prefix_of(self, task: _Task) -> Prefix:
+        if task.prefix is None:
+            task.prefix = engine.prefix(self.backbone, [task.prompt], [task.fixed])
+        return task.prefix
+
+    def _run_batch(self, rows: Sequence[Row]) -> list[Prediction]:
+        """One batch; halved as long as the device's memory does not suffice."""
+        try:
+            return self._score(rows) if rows[0].options else self._generate(rows)
+        except torch.OutOfMemoryError as error:
+            if len(rows) == 1:
+                raise ClinpromptError(
+                    "CP-INF-008",
+                    f"the device's memory does not suffice for a text of "
+                    f"{len(rows[0].seen.ids)} tokens",
+                    hint="use another device, or long_inputs=truncate with a shorter context",
+                ) from error
+        half = len(rows) // 2
+        return self._run_batch(rows[:half]) + self._run_batch(rows[half:])
+
+    def _score(self, rows: Sequence[Row]) -> list[Prediction]:
+        names = tuple(sorted({row.task for row in rows}))
+        scores = answers.score_options(
+            self.backbone,
+            self._prefix(names),
+            [row.seen.ids for row in rows],
+            [row.option_ids for row in rows],
+            [names.index(row.task) for row in rows],
+        )
+        return [_chosen(row, score) for row, score in zip(rows, scores, strict=True)]
+
+    def _generate(self, rows: Sequence[Row]) -> list[Prediction]:
+        names = tuple(sorted({row.task for row in rows}))
+        generated = decode.greedy(
+            self.backbone,
+            self._prefix(names),
+            [row.seen.ids for row in rows],
+            [names.index(row.task) for row in rows],
+            stops=self.codec.stops,
+            max_new=[row.max_new for row in rows],
+        )
+        found = []
+        for row, ids in zip(rows, generated, strict=True):
+            text, card = self.codec.decode(ids), self._tasks[row.task].card
+            unfinished = ids[-1] not in self.codec.stops
+            whole, half = _whole_lines(text) if unfinished and card.form in _LISTS else (text, 0)
+            parsed = verbalize.parse(card, row.seen.input, whole)
+            found.append(
+                Prediction(
+                    parsed.answer,
+                    text,
+                    unaligned=parsed.unaligned,
+                    unparsable=parsed.unparsable + half,
+                    truncated=row.seen.truncated,
+                    unfinished=unfinished,
+                )
+            )
+        return found
+
+
+def _whole_lines(text: str) -> tuple[str, int]:
+    """The lines of an unfinished text without the last, half-written one, and 1 if there is one.
+
+    Half a mention may well stand in the note, inside another word: it must not become an answer.
+    """
+    whole, newline, half = text.rpartition("\n")
+    return whole, int(bool(newline and whole.strip() and half.strip()))
+
+
+def _chosen(row: Row, scores: Tensor) -> Prediction:
+    """The most probable option; of equal ones the first."""
+    if not torch.isfinite(scores).all():
+        raise ClinpromptError(
+            "CP-INF-009",
+            f"task '{row.task}': the backbone computes values that are NaN or infinite",
+            hint="load it in another float type (float32), or train the prompt again",
+        )
+    shares = torch.softmax(scores, dim=0).tolist()
+    best = max(range(len(shares)), key=lambda i: (float(scores[i]), -i))
+    answer, text = row.options[best]
+    labels = [option.label for option, _ in row.options if isinstance(option, LabelAnswer)]
+    return Prediction(
+        answer,
+        text,
+        truncated=row.seen.truncated,
+        probabilities=dict(zip(labels, shares, strict=True)),
+    )

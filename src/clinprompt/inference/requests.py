@@ -1,0 +1,103 @@
+"""What is asked, how it is answered, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from clinprompt.errors import ClinpromptError
+from clinprompt.examples import Answer, Example, Input
+from clinprompt.tasks.validation import texts
+from clinprompt.verbalize.fit import Fitted
+
+LongInputs = Literal["refuse", "truncate"]
+Progress = Callable[[int, int], None]  # rows done, rows in all
+
+
+@dataclass(frozen=True, slots=True)
+class PredictorSettings:
+    """How inputs are answered.
+
+    Attributes:
+        long_inputs: whether an input longer than the context is refused or cut at its end.
+        max_new: most new tokens of an open answer; None leaves it to the form (`limits.LIMITS`).
+        batch_tokens: padded tokens of a batch, prefixes and answers included; None chooses by
+            the device.
+    """
+
+    long_inputs: LongInputs = "refuse"
+    max_new: int | None = None
+    batch_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked: an input of a task; `id` is for messages alone."""
+
+    task: str
+    input: Input
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """An answer.
+
+    Attributes:
+        answer: the typed answer; None if nothing could be made of what the backbone wrote.
+        text: what the backbone wrote; for closed forms the words of the chosen label.
+        unaligned: mentions left out because they are not in the text.
+        unparsable: lines, or whole answers, left out because their form or label is unknown, or
+            because the last line of an unfinished list is only half written.
+        truncated: whether the end of the text was cut off before it was read.
+        unfinished: whether the answer reached its most new tokens without an end.
+        probabilities: for closed forms, label -> probability among all labels; they sum to 1.
+    """
+
+    answer: Answer | None
+    text: str
+    unaligned: int = 0
+    unparsable: int = 0
+    truncated: bool = False
+    unfinished: bool = False
+    probabilities: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A request made ready: checked, fitted into the context, tokenised.
+
+    Attributes:
+        options: for closed forms, every answer with its words; empty for open ones.
+        option_ids: their token ids, end token included.
+        max_new: for open forms, most new tokens.
+    """
+
+    task: str
+    seen: Fitted
+    options: tuple[tuple[Answer, str], ...] = ()
+    option_ids: tuple[tuple[int, ...], ...] = ()
+    max_new: int = 0
+
+
+def check_texts(request: Request) -> None:
+    """Refuse what has nothing to read, and what no tokenizer can read.
+
+    Raises:
+        ClinpromptError: CP-INF-004 an empty text, CP-INF-005 a text that is not valid Unicode.
+    """
+    for name, text in texts(Example(request.id, request.id, request.input)).items():
+        if not text.strip():
+            raise ClinpromptError(
+                "CP-INF-004", f"task '{request.task}': input '{request.id}': its {name} is empty"
+            )
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ClinpromptError(
+                "CP-INF-005",
+                f"task '{request.task}': input '{request.id}': character {error.start} of its "
+                f"{name} is half of a surrogate pair",
+                hint="write the text as valid UTF-8",
+            ) from None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.backbone import tiny
 from torch.nn import functional as F
 
 from clinprompt.backbone import answers, decode, engine
+from tests.backbone import tiny
 
 ARCHITECTURES = sorted(tiny.CONFIGS)
 FIXED = [[1, 2, 3], [4, 5, 6, 7, 8, 9, 10], []]

@@ -312,6 +312,14 @@ def test_nan_is_refused() -> None:
         answering.answer([Request("nli", PremiseInput("a", "b"))])
 
 
+def test_of_equally_probable_answers_the_first_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = torch.tensor([-3.0, -1.0, -1.0], dtype=torch.float64)
+    monkeypatch.setattr(module.answers, "score_options", lambda *_: [scores])
+    found = predictor().answer([Request("label", QuestionInput("why"))])[0]
+    assert (found.answer, found.text) == (LabelAnswer("n"), "no")
+    assert found.probabilities == pytest.approx({"y": 0.0633789, "n": 0.4683105, "m": 0.4683105})
+
+
 def test_a_batch_that_does_not_fit_in_memory_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
     answering, asked = predictor(), [r for r in requests(4) if r.task in ("nli", "summary")]
     expected = answering.answer(asked)

@@ -106,17 +106,18 @@ def score_options(
     rows.segments = _pad(segments, backbone.device)
     rows.offsets = _pad(offsets, backbone.device)
     states = engine.hidden(backbone, before, rows)
-    row, column, token, number = (torch.tensor(x, device=states.device) for x in zip(*reads, strict=True))
+    found_at = torch.tensor(reads, device=states.device)  # [N, 4]
     scores = [torch.zeros(len(choices), dtype=torch.float64) for choices in options]
-    for part in torch.arange(len(reads), device=states.device).split(1024):
-        logits = backbone.logits(states[row[part], column[part]])
-        found = -F.cross_entropy(logits, token[part], reduction="none").double().cpu()
-        for value, b, n in zip(found, row[part].tolist(), number[part].tolist(), strict=True):
+    for part in found_at.split(1024):
+        row, column, token, number = part.unbind(1)
+        logits = backbone.logits(states[row, column])
+        found = -F.cross_entropy(logits, token, reduction="none").double().cpu()
+        for value, b, n in zip(found, row.tolist(), number.tolist(), strict=True):
             scores[b][n] += value
     return scores
 
 
 def _pad(values: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    return torch.nn.utils.rnn.pad_sequence(
-        [torch.tensor(v) for v in values], batch_first=True
-    ).to(device)
+    return torch.nn.utils.rnn.pad_sequence([torch.tensor(v) for v in values], batch_first=True).to(
+        device
+    )

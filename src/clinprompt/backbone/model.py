@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from clinprompt.backbone.fetch import KNOWN, cached
 from clinprompt.backbone.masks import Attention
@@ -200,11 +200,16 @@ def load(
     where = choose_device(device)
     try:
         tokenizer = AutoTokenizer.from_pretrained(place)
-        model = AutoModelForCausalLM.from_pretrained(
-            place, dtype=dtype if dtype == "auto" else getattr(torch, dtype)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            place,
+            dtype=dtype if dtype == "auto" else getattr(torch, dtype),
+            output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
+        model, missing = loaded[0], sorted(loaded[1]["missing_keys"])
+        if missing:  # transformers would draw them at random and go on
+            raise OSError(f"{len(missing)} weights are missing, such as '{missing[0]}'")
+    except Exception as error:  # each library has its own errors for files it can't read
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ClinpromptError(
             "CP-BACK-007", f"backbone '{name}' can't be loaded ({first})"
         ) from error

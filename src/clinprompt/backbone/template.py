@@ -23,7 +23,7 @@ class Template(BaseModel):
     Attributes:
         kind: "chat" (cut from the backbone's chat template) or "plain".
         bos: whether the BOS token precedes `head` (chat templates write theirs into `head`).
-        end: text that closes an answer; its first token is what the backbone stops at.
+        end: text that closes an answer; the backbone stops at its first special token.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,7 +43,7 @@ def plain_template(tokenizer: Any) -> Template:
         ClinpromptError: CP-BACK-020 if the tokenizer has no end-of-sequence token.
     """
     if tokenizer.eos_token is None:
-        raise ClinpromptError("CP-BACK-020", "the backbone's tokenizer has no EOS token")
+        raise no_end_token()
     ids = tokenizer("", add_special_tokens=True).input_ids
     bos = tokenizer.bos_token_id is not None and tokenizer.bos_token_id in ids
     return Template(
@@ -54,6 +54,11 @@ def plain_template(tokenizer: Any) -> Template:
         tail="\n\nAnswer:\n",
         end=tokenizer.eos_token,
     )
+
+
+def no_end_token() -> ClinpromptError:
+    """The error for a tokenizer with nothing that could end an answer."""
+    return ClinpromptError("CP-BACK-020", "the backbone's tokenizer has no EOS token")
 
 
 def chat_template(tokenizer: Any) -> Template:
@@ -74,7 +79,7 @@ def chat_template(tokenizer: Any) -> Template:
                 )
             except Exception:  # templates raise their own errors for roles they don't know
                 rendered = None
-            if rendered is not None and all(rendered.count(mark) == 1 for mark in _MARKS):
+            if rendered is not None and _verbatim(rendered):
                 break
             rendered = None
     if rendered is None:
@@ -87,6 +92,13 @@ def chat_template(tokenizer: Any) -> Template:
     between, rest = rest.split(_MARKS[1])
     tail, end = rest.split(_MARKS[2])
     return Template(kind="chat", bos=False, head=head, between=between, tail=tail, end=end)
+
+
+def _verbatim(rendered: str) -> bool:
+    """Whether all marks stand in a rendered conversation once and in order."""
+    places = [rendered.find(mark) for mark in _MARKS]
+    once = all(rendered.count(mark) == 1 for mark in _MARKS)
+    return once and places == sorted(places)
 
 
 def choose_template(tokenizer: Any, kind: Literal["auto", "chat", "plain"]) -> Template:

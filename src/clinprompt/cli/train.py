@@ -45,7 +45,9 @@ def train(
     set_up(threads)
     with stop_on_interrupt() as should_stop:
         try:
-            result = train_source(settings, resolve_data_root(data_root), out, should_stop=should_stop)
+            result = train_source(
+                settings, resolve_data_root(data_root), out, should_stop=should_stop
+            )
         except Interrupted as interrupted:
             stopped(interrupted)
     summary(result, out)
@@ -86,9 +88,8 @@ def adapt(
     given = list(overrides or [])
     if trainable is not None:
         given.append(f"adapt.trainable={trainable}")
-    if parent is not None and not any(o.startswith("backbone.name=") for o in given):
-        given.append(f"backbone.name={parent.meta.backbone}")
-    recipe = load_settings(AdaptRecipe, settings, given, seed=seed)
+    known = {} if parent is None else {"backbone.name": parent.meta.backbone}
+    recipe = load_settings(AdaptRecipe, settings, given, defaults=known, seed=seed)
     cards = [catalogue.find(name) for name in task]
     set_up(threads)
     with stop_on_interrupt() as should_stop:

@@ -1,1 +1,1 @@
-"""Documents to typed answers."""
+"""Documents to typed answers: predict a file, evaluate a task; `predictor` is what both run on."""

@@ -23,7 +23,9 @@ def vocabulary_ids(
         P ids; repeated only if the vocabulary has fewer than P.
     """
     generator = torch.Generator().manual_seed(seed)
-    allowed = [i for i in torch.randperm(vocabulary, generator=generator).tolist() if i not in exclude]
+    allowed = [
+        i for i in torch.randperm(vocabulary, generator=generator).tolist() if i not in exclude
+    ]
     return [allowed[k % len(allowed)] for k in range(length)]
 
 

@@ -53,6 +53,15 @@ _Loader.add_implicit_resolver(
 S = TypeVar("S", bound=BaseModel)
 
 
+def plain_yaml(text: str) -> Any:
+    """The plain values of YAML text, without the two traps above.
+
+    Raises:
+        yaml.YAMLError: not YAML, or a key stands twice.
+    """
+    return yaml.load(text, _Loader)
+
+
 def parse_yaml(text: str, schema: type[S], file: str | Path | None = None) -> S:
     """An object of `schema` from YAML text.
 
@@ -61,7 +70,7 @@ def parse_yaml(text: str, schema: type[S], file: str | Path | None = None) -> S:
             CP-TASK-003 not a mapping.
     """
     try:
-        content = yaml.load(text, _Loader)
+        content = plain_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = None if mark is None else mark.line + 1

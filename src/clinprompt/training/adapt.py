@@ -25,12 +25,14 @@ from clinprompt.training.prepare import (
     identity_of,
     initial_prompts,
     prepare_tasks,
+    require_distinct,
     too_long,
     training_splits,
 )
 from clinprompt.training.progress import Progress
 from clinprompt.training.sampler import Sampler
 from clinprompt.training.settings import AdaptRecipe
+from clinprompt.training.workspace import clear_checkpoints, occupied, work_folder, workspace
 
 _NEAREST_ROWS = 32  # examples that a start is chosen by
 
@@ -70,20 +72,13 @@ def adapt(
 
     Raises:
         ClinpromptError: CP-TRAIN-060 zero shots without a metaprompt, CP-TRAIN-061 a start chosen
-            by data with zero shots, CP-TRAIN-062 `out` holds another run's result; what loading,
-            tokenising and training raise; CP-ART codes for a wrong backbone.
+            by data with zero shots, CP-TRAIN-062 `out` holds another run's result, CP-TRAIN-080
+            `metaprompt` has no task vectors, CP-TRAIN-081 a task named twice, CP-TRAIN-085 another
+            process is at it; what loading, tokenising and training raise; CP-ART codes for a
+            wrong backbone.
     """
+    _check(recipe, metaprompt, cards, shots)
     settings = recipe.adapt
-    if shots == 0 and metaprompt is None:
-        raise ClinpromptError(
-            "CP-TRAIN-060", "prompt tuning needs examples", hint="give --metaprompt or more shots"
-        )
-    if shots == 0 and settings.init in ("nearest", "dev"):
-        raise ClinpromptError(
-            "CP-TRAIN-061",
-            f"init '{settings.init}' chooses by examples, and there are 0 shots",
-            hint="use init mean or type",
-        )
     template = None if metaprompt is None else metaprompt.meta.template
     prepared = prepared or Prepared.of(recipe.backbone, template)
     if metaprompt is not None:
@@ -101,10 +96,13 @@ def adapt(
             progress.say(line)
     parent = None if metaprompt is None else metaprompt.digest
     described = {**recipe.model_dump(), "metaprompt": parent, "shots": shots}
+    if not tasks:  # no rows tell the targets apart
+        described["cards"] = [card.model_dump(mode="json") for card in cards]
     identity = identity_of(prepared, described, tasks)
     finished = _finished(out, identity)
     if finished is not None:
         progress.say(f"{out} is finished already")
+        clear_checkpoints(work_folder(out))
         return finished
 
     chosen: dict[str, str] = {}
@@ -129,51 +127,72 @@ def adapt(
             "vectors": settings.rate_vectors,
         }
     module.to(prepared.backbone.device)
-    outcome = Outcome()
-    work = out.with_name(out.name + ".work")
-    if tasks:
-        sampler = Sampler(
-            [len(task.rows["train"]) for task in tasks],
-            steps=settings.steps,
-            rows=settings.rows,
-            seed=recipe.seed,
+    with workspace(out) as work:
+        outcome = Outcome()
+        if tasks:
+            sampler = Sampler(
+                [len(task.rows["train"]) for task in tasks],
+                steps=settings.steps,
+                rows=settings.rows,
+                seed=recipe.seed,
+            )
+            stage = Stage("adapt", module, tasks, rates, sampler, settings, recipe.engine)
+            stage.best_by_task = metaprompt is None
+            outcome = run(prepared.backbone, stage, work, identity, progress, should_stop)
+        result = PromptSet(
+            PromptMeta(
+                kind="prompt-tuning" if metaprompt is None else "adapted",
+                form="plain" if metaprompt is None else "decomposed",
+                tasks=tuple(cards),
+                length=length,
+                rank=None if metaprompt is None else metaprompt.meta.rank,
+                backbone=recipe.backbone.name,
+                fingerprint=prepared.fingerprint,
+                template=prepared.backbone.template,
+                configuration={**recipe.model_dump(mode="json"), "shots": shots},
+                training_data=data_counts(tasks),
+                metrics={
+                    "run": identity,
+                    "adapt": {**vars(outcome), "start": chosen},
+                },
+                parents=Parents(metaprompt=parent),
+                trainable_parameters=module.trainable if tasks else 0,
+                seeds={"run": recipe.seed},
+                libraries=library_versions(),
+            ),
+            _tensors(module),
         )
-        stage = Stage("adapt", module, tasks, rates, sampler, settings, recipe.engine)
-        stage.best_by_task = metaprompt is None
-        outcome = run(prepared.backbone, stage, work, identity, progress, should_stop)
-    result = PromptSet(
-        PromptMeta(
-            kind="prompt-tuning" if metaprompt is None else "adapted",
-            form="plain" if metaprompt is None else "decomposed",
-            tasks=tuple(cards),
-            length=length,
-            rank=None if metaprompt is None else metaprompt.meta.rank,
-            backbone=recipe.backbone.name,
-            fingerprint=prepared.fingerprint,
-            template=prepared.backbone.template,
-            configuration={**recipe.model_dump(mode="json"), "shots": shots},
-            training_data=data_counts(tasks),
-            metrics={
-                "run": identity,
-                "adapt": {**vars(outcome), "start": chosen},
-            },
-            parents=Parents(metaprompt=parent),
-            trainable_parameters=module.trainable if tasks else 0,
-            seeds={"run": recipe.seed},
-            libraries=library_versions(),
-        ),
-        _tensors(module),
-    )
-    result.save(out)
-    for leftover in work.glob("*.ckpt"):
-        leftover.unlink()
-    if work.exists() and not any(work.iterdir()):
-        work.rmdir()
+        result.save(out)
+        clear_checkpoints(work)
     return result
 
 
+def _check(
+    recipe: AdaptRecipe, metaprompt: PromptSet | None, cards: Sequence[Card], shots: int | None
+) -> None:
+    """Refuse what can't work, before anything is loaded."""
+    require_distinct(cards)
+    if metaprompt is not None and metaprompt.meta.form != "decomposed":
+        raise ClinpromptError(
+            "CP-TRAIN-080",
+            f"a '{metaprompt.meta.kind}' set of plain prompts has no task vectors to start from",
+            file=metaprompt.file,
+            hint="give --metaprompt a result of 'clinprompt train'",
+        )
+    if shots == 0 and metaprompt is None:
+        raise ClinpromptError(
+            "CP-TRAIN-060", "prompt tuning needs examples", hint="give --metaprompt or more shots"
+        )
+    if shots == 0 and recipe.adapt.init in ("nearest", "dev"):
+        raise ClinpromptError(
+            "CP-TRAIN-061",
+            f"init '{recipe.adapt.init}' chooses by examples, and there are 0 shots",
+            hint="use init mean or type",
+        )
+
+
 def _finished(out: Path, identity: str) -> PromptSet | None:
-    if not out.exists():
+    if not occupied(out):
         return None
     found = PromptSet.load(out)
     if found.meta.metrics.get("run") != identity:
@@ -220,13 +239,13 @@ def choose_start(
     "type" falls back to "mean" where the metaprompt has no source of the card's type.
     """
     candidates = starts(metaprompt, card)
-    by_name = {start.name: start for start in candidates[:2]}
+    means = candidates[: -len(metaprompt.meta.names)]  # "mean", and "type" where there is one
     init = recipe.adapt.init
     if init in ("mean", "type"):
-        return by_name.get(init, candidates[0])
+        return means[-1] if init == "type" else means[0]
     assert task is not None
     if init == "nearest":
-        candidates = candidates[len(by_name) :]
+        candidates = candidates[len(means) :]
     rows = task.rows["train" if init == "nearest" else "dev"][:_NEAREST_ROWS]
     losses = start_losses(prepared, metaprompt, candidates, task, rows, recipe)
     return candidates[min(range(len(losses)), key=losses.__getitem__)]

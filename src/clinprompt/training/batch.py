@@ -163,9 +163,7 @@ def row_losses(
     return {slot: total[slot] / count[slot] for slot in total}
 
 
-def prefix_of(
-    backbone: Backbone, prompts: Tensor | None, fixed: Sequence[Sequence[int]]
-) -> Prefix:
+def prefix_of(backbone: Backbone, prompts: Tensor | None, fixed: Sequence[Sequence[int]]) -> Prefix:
     """Prefixes of T tasks from [T, P, H] prompts (None: bare instructions)."""
     soft: Sequence[Tensor | None] = [None] * len(fixed) if prompts is None else list(prompts)
     return engine.prefix(backbone, soft, fixed)

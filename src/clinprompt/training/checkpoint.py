@@ -13,9 +13,9 @@ from clinprompt.errors import ClinpromptError
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write `state` (tensors and plain values) to a new file and rename it over the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(path.name + ".tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with scratch.open("wb") as handle:
             torch.save(state, handle)
             handle.flush()

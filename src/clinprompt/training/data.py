@@ -93,7 +93,8 @@ def tokenise(
         for example in examples:
             if example.answer is None:
                 raise ClinpromptError(
-                    "CP-TRAIN-020", f"task '{card.name}': {split} example '{example.id}' has no answer"
+                    "CP-TRAIN-020",
+                    f"task '{card.name}': {split} example '{example.id}' has no answer",
                 )
             texts.append(verbalize.answer_text(card, example.input, example.answer))
         inputs = codec.rows([verbalize.input_text(card, example.input) for example in examples])
@@ -113,7 +114,11 @@ def tokenise(
                     hint="raise data.max_tokens (within the backbone's context) or set "
                     "data.long_inputs to skip or truncate",
                 )
-            row = _shortened(codec, card, example, len(answer), room) if long_inputs == "truncate" else None
+            row = (
+                _shortened(codec, card, example, len(answer), room)
+                if long_inputs == "truncate"
+                else None
+            )
             if row is None:
                 task.skipped[split] += 1
             else:
@@ -170,9 +175,7 @@ def _answer_within(answer: Answer, end: int) -> Answer | None:
         case EntityAnswer(entities=entities):
             return EntityAnswer(tuple(e for e in entities if e.end <= end))
         case RelationAnswer(relations=relations):
-            return RelationAnswer(
-                tuple(r for r in relations if max(r.head.end, r.tail.end) <= end)
-            )
+            return RelationAnswer(tuple(r for r in relations if max(r.head.end, r.tail.end) <= end))
         case SpanAnswer(spans=spans) if any(stop > end for _, stop in spans):
             return None
     return answer

@@ -69,6 +69,10 @@ class Outcome:
     best_step: dict[str, int] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for an artefact's metrics."""
+        return {"best": self.best, "best_step": self.best_step, "history": self.history}
+
 
 class Interrupted(Exception):  # noqa: N818 - the user's wish, not an error
     """The stage was asked to stop; its state is saved."""
@@ -98,8 +102,8 @@ def run(
         should_stop: asked after each step; true saves the state and raises `Interrupted`.
 
     Raises:
-        ClinpromptError: CP-TRAIN-040 if a loss or gradient is not finite; the last checkpoint
-            stays.
+        ClinpromptError: CP-TRAIN-040 if a loss or gradient is not finite, CP-TRAIN-084 if a dev
+            loss is not; the last checkpoint stays.
     """
     module, settings = stage.module, stage.settings
     groups = [
@@ -201,7 +205,9 @@ def dev_losses(backbone: Backbone, stage: Stage) -> dict[str, float]:
         some = range(first, min(first + 8, len(stage.tasks)))
         fixed = [stage.tasks[k].fixed for k in some]
         before = prefix_of(backbone, stage.module.prompts(list(some)), fixed)
-        items = [Item(row, slot) for slot, k in enumerate(some) for row in stage.tasks[k].rows["dev"]]
+        items = [
+            Item(row, slot) for slot, k in enumerate(some) for row in stage.tasks[k].rows["dev"]
+        ]
         losses = row_losses(
             backbone, before, items, microbatch_tokens=stage.engine.microbatch_tokens
         )
@@ -219,6 +225,13 @@ def _evaluate(
 ) -> None:
     """Dev losses; what is better than before is kept, by task or as a whole."""
     losses = dev_losses(backbone, stage)
+    broken = sorted(name for name, loss in losses.items() if not math.isfinite(loss))
+    if broken:
+        raise ClinpromptError(
+            "CP-TRAIN-084",
+            f"{stage.name}, step {step}: dev loss of {', '.join(broken)} is not finite",
+            hint="the last checkpoint is kept; lower the rates, or use dtype float32",
+        )
     mean = sum(losses.values()) / len(losses)
     train = since[0] / since[1] if since[1] else None
     outcome.history.append({"step": step, "train": train, "dev": losses, "dev_mean": mean})

@@ -53,12 +53,15 @@ class PromptTable(PromptModule):
         self.table = nn.ParameterList([nn.Parameter(prompt.clone()) for prompt in start])
 
     def prompts(self, tasks: Sequence[int]) -> Tensor:
+        """Task prompts [T, P, H]."""
         return torch.stack([self.table[k] for k in tasks])
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
+        """All prompts, at one rate."""
         return {"shared": list(self.table)}
 
     def state_of(self, task: int) -> dict[str, Tensor]:
+        """Copies of the task's own tensors."""
         return {f"table.{task}": self.table[task].detach().clone()}
 
     def clip(self, largest: float) -> float:
@@ -93,11 +96,13 @@ class Decomposed(PromptModule):
         self.v = nn.ParameterList([nn.Parameter(x.clone(), requires_grad=train_vectors) for x in v])
 
     def prompts(self, tasks: Sequence[int]) -> Tensor:
+        """Task prompts [T, P, H]."""
         u = torch.stack([self.u[k] for k in tasks])
         v = torch.stack([self.v[k] for k in tasks])
         return compose(self.shared, u, v)
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
+        """P* and the task vectors, at two rates."""
         found = {"shared": [self.shared], "vectors": [*self.u, *self.v]}
         return {
             name: kept
@@ -106,6 +111,7 @@ class Decomposed(PromptModule):
         }
 
     def state_of(self, task: int) -> dict[str, Tensor]:
+        """Copies of the task's own tensors."""
         return {
             f"u.{task}": self.u[task].detach().clone(),
             f"v.{task}": self.v[task].detach().clone(),

@@ -47,9 +47,19 @@ class Prepared:
             device=settings.device,
             template=template or settings.template,
         )
-        return cls(
-            backbone, Codec(backbone.tokenizer, backbone.template), fingerprint(backbone)
-        )
+        return cls(backbone, Codec(backbone.tokenizer, backbone.template), fingerprint(backbone))
+
+
+def require_distinct(cards: Sequence[Card]) -> None:
+    """Refuse a task that was named twice: losses, data and prompts go by its name.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-081.
+    """
+    names = [card.name for card in cards]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ClinpromptError("CP-TRAIN-081", f"task '{twice[0]}' is named twice")
 
 
 def training_splits(
@@ -160,9 +170,7 @@ def initial_prompts(
     return torch.stack(prompts)
 
 
-def identity_of(
-    prepared: Prepared, settings: Mapping[str, Any], tasks: Iterable[TokenTask]
-) -> str:
+def identity_of(prepared: Prepared, settings: Mapping[str, Any], tasks: Iterable[TokenTask]) -> str:
     """SHA-256 over all that a run's result depends on: settings, data, backbone, versions.
 
     Rows go in as token ids, so any change of an example, a card or a template counts.

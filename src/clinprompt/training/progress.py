@@ -1,4 +1,4 @@
-"""Numbers while it runs: loss, examples and tokens a second by kind, share of the peak, time left."""
+"""Numbers while it runs: loss, examples and tokens a second, share of the peak, time left."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def matmul_peak(backbone: Backbone) -> float | None:
 
 
 class Progress:
-    """Prints a line every few seconds; a log file gets the same lines.
+    """Prints a line every few seconds.
 
     Work is counted as 4 FLOPs per parameter and token: forward 2, activation gradient 2, no weight
     gradients, since the backbone is frozen.
@@ -74,16 +74,19 @@ class Progress:
         if now - self._printed < self._every and done < self._steps:
             return
         self._printed = now
-        seconds = sum(s for s, _ in self._recent)
+        seconds = sum(s for s, _ in self._recent) or 1e-9  # clocks of some systems tick coarsely
         costs = [c for _, c in self._recent]
-        text, prompt, padding = (sum(getattr(c, k) for c in costs) for k in ("text", "prompt", "padding"))
+        text, prompt, padding = (
+            sum(getattr(c, k) for c in costs) for k in ("text", "prompt", "padding")
+        )
         left = (now - self._started) / max(1, done - self._first) * (self._steps - done)
         parts = [
             f"{self._stage} {done}/{self._steps}",
             f"loss {sum(c.loss for c in costs) / len(costs):.3f}",
             f"dev {evaluation['dev_mean']:.3f}",
             f"{sum(c.examples for c in costs) / seconds:.1f} ex/s",
-            f"tok/s {text / seconds:.0f} text {prompt / seconds:.0f} prompt {padding / seconds:.0f} pad",
+            f"tok/s {text / seconds:.0f} text {prompt / seconds:.0f} prompt "
+            f"{padding / seconds:.0f} pad",
         ]
         if self._peak:
             reached = 4 * self._weights * (text + prompt) / seconds

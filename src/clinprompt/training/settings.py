@@ -7,7 +7,7 @@ since those start at one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -15,14 +15,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clinprompt.errors import ClinpromptError
-from clinprompt.tasks.yamlfile import schema_error
+from clinprompt.tasks.yamlfile import plain_yaml, schema_error
 from clinprompt.training.sampler import Mixing
 
 
 class Settings(BaseModel):
-    """Base: immutable, unknown keys are errors."""
+    """Base: immutable; unknown keys, NaN and infinity are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BackboneSettings(Settings):
@@ -156,24 +156,50 @@ S = TypeVar("S", bound=Settings)
 
 
 def load_settings(
-    schema: type[S], path: Path | None, overrides: Sequence[str] = (), **fixed: Any
+    schema: type[S],
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    **fixed: Any,
 ) -> S:
     """Settings from a YAML file, ``a.b=value`` overrides, and fixed top-level values.
 
+    Args:
+        defaults: dotted key -> value, for what neither the file nor an override says.
+
     Raises:
-        ClinpromptError: CP-TRAIN-010 no such file, CP-TRAIN-011 not YAML, CP-TRAIN-012 a key is
-            unknown or its value wrong, CP-TRAIN-013 an override without ``=``.
+        ClinpromptError: CP-TRAIN-010 no such file or no text, CP-TRAIN-011 not YAML,
+            CP-TRAIN-012 a key is unknown or its value wrong, CP-TRAIN-013 an override is not
+            ``key=value``, CP-TRAIN-082 the file is not a mapping, CP-TRAIN-083 an override of
+            something inside a value.
     """
-    text = ""
-    if path is not None:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ClinpromptError(
-                "CP-TRAIN-010", f"recipe can't be read ({error.strerror})", file=path
-            ) from error
+    text, content = ("", {}) if path is None else _read(path)
+    for override in overrides:
+        key, value = _parse_override(override)
+        place, last = _place(content, key)
+        place[last] = value
+    for key, value in (defaults or {}).items():
+        place, last = _place(content, key)
+        place.setdefault(last, value)
+    content.update({key: value for key, value in fixed.items() if value is not None})
     try:
-        content = yaml.safe_load(text) or {}
+        return schema.model_validate(content)
+    except ValidationError as error:
+        raise schema_error("CP-TRAIN-012", error, schema, text, path) from error
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    """Text and content of a settings file; an empty one is an empty mapping."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ClinpromptError(
+            "CP-TRAIN-010", f"recipe can't be read ({reason})", file=path
+        ) from error
+    try:
+        content = plain_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ClinpromptError(
@@ -182,22 +208,42 @@ def load_settings(
             file=path,
             line=None if mark is None else mark.line + 1,
         ) from error
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals or not key:
-            raise ClinpromptError(
-                "CP-TRAIN-013", f"override '{override}' is not key=value", hint="such as seed=1"
-            )
-        place = content
-        *parents, last = key.split(".")
-        for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
-                break
-        if isinstance(place, dict):
-            place[last] = yaml.safe_load(value)
-    content.update({key: value for key, value in fixed.items() if value is not None})
+    if content is not None and not isinstance(content, dict):
+        raise ClinpromptError("CP-TRAIN-082", "a recipe is a mapping of keys to values", file=path)
+    return text, content or {}
+
+
+def _parse_override(override: str) -> tuple[str, Any]:
+    """Key and value of ``a.b=value``; the value is YAML."""
+    key, equals, value = override.partition("=")
     try:
-        return schema.model_validate(content)
-    except ValidationError as error:
-        raise schema_error("CP-TRAIN-012", error, schema, text, path) from error
+        parsed = plain_yaml(value)
+    except yaml.YAMLError:
+        equals = ""
+    if not equals or not all(key.split(".")):
+        raise ClinpromptError(
+            "CP-TRAIN-013",
+            f"override '{override}' is not key=value with a YAML value",
+            hint="such as seed=1 or distil.rate_shared=0.1",
+        )
+    return key, parsed
+
+
+def _place(content: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+    """The mapping in `content` that a dotted key stands in, made where missing, and its last part.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-083 if there is a value where a section should be.
+    """
+    *parents, last = key.split(".")
+    place = content
+    for parent in parents:
+        if place.get(parent) is None:  # missing, or a section with nothing in it
+            place[parent] = {}
+        inner = place[parent]
+        if not isinstance(inner, dict):
+            raise ClinpromptError(
+                "CP-TRAIN-083", f"'{key}' can't be set: '{parent}' is a value, not a section"
+            )
+        place = inner
+    return place, last

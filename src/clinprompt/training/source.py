@@ -28,19 +28,22 @@ from clinprompt.training.prepare import (
     identity_of,
     initial_prompts,
     prepare_tasks,
+    require_distinct,
     too_long,
     training_splits,
 )
 from clinprompt.training.progress import Progress
 from clinprompt.training.sampler import Sampler, mixing_weights
 from clinprompt.training.settings import DistilSettings, Recipe
+from clinprompt.training.workspace import clear_checkpoints, occupied, work_folder, workspace
 
 
 def source_cards(recipe: Recipe) -> tuple[list[Card], Suite | None]:
     """The recipe's source tasks.
 
     Raises:
-        ClinpromptError: CP-TRAIN-050 if it names neither a suite nor sources, or fewer than two.
+        ClinpromptError: CP-TRAIN-050 if it names neither a suite nor sources, or fewer than two;
+            CP-TRAIN-081 if one of them twice.
     """
     suite = find_suite(recipe.suite) if recipe.suite else None
     cards = [catalogue.find(name) for name in recipe.sources]
@@ -52,6 +55,7 @@ def source_cards(recipe: Recipe) -> tuple[list[Card], Suite | None]:
             f"{len(cards)} source tasks; a metaprompt needs at least two",
             hint="name a suite, or tasks under 'sources'",
         )
+    require_distinct(cards)
     return cards, suite
 
 
@@ -73,6 +77,10 @@ def train_source(
 
     Returns:
         The metaprompt as saved at `out`.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-051 `out` holds another run's result, CP-TRAIN-085 another
+            process is at it; what `source_cards`, loading, tokenising and training raise.
     """
     cards, suite = source_cards(recipe)
     prepared = prepared or Prepared.of(recipe.backbone)
@@ -84,11 +92,11 @@ def train_source(
     for line in too_long(tasks):
         progress.say(line)
     identity = identity_of(prepared, recipe.model_dump(), tasks)
-    work = out.with_name(out.name + ".work")
-    if out.exists():
+    if occupied(out):
         finished = PromptSet.load(out)
         if finished.meta.metrics.get("run") == identity:
             progress.say(f"{out} is finished already")
+            clear_checkpoints(work_folder(out))
             return finished
         raise ClinpromptError(
             "CP-TRAIN-051",
@@ -97,46 +105,44 @@ def train_source(
             hint="choose another output folder",
         )
 
-    teachers, teacher_outcome = _teach(recipe, prepared, tasks, work, identity, progress, should_stop)
-    module, outcome = _distil(
-        recipe, prepared, tasks, teachers, work, identity, progress, should_stop
-    )
-    prompts = PromptSet(
-        PromptMeta(
-            kind="metaprompt",
-            form="decomposed",
-            tasks=tuple(cards),
-            length=recipe.prompt.length,
-            rank=recipe.prompt.rank,
-            backbone=recipe.backbone.name,
-            fingerprint=prepared.fingerprint,
-            template=prepared.backbone.template,
-            configuration=recipe.model_dump(mode="json"),
-            training_data=data_counts(tasks),
-            metrics={
-                "run": identity,
-                "teachers": _history(teacher_outcome),
-                "distil": _history(outcome),
+    with workspace(out) as work:
+        teachers, teacher_outcome = _teach(
+            recipe, prepared, tasks, work, identity, progress, should_stop
+        )
+        module, outcome = _distil(
+            recipe, prepared, tasks, teachers, work, identity, progress, should_stop
+        )
+        prompts = PromptSet(
+            PromptMeta(
+                kind="metaprompt",
+                form="decomposed",
+                tasks=tuple(cards),
+                length=recipe.prompt.length,
+                rank=recipe.prompt.rank,
+                backbone=recipe.backbone.name,
+                fingerprint=prepared.fingerprint,
+                template=prepared.backbone.template,
+                configuration=recipe.model_dump(mode="json"),
+                training_data=data_counts(tasks),
+                metrics={
+                    "run": identity,
+                    "teachers": teacher_outcome.to_json(),
+                    "distil": outcome.to_json(),
+                },
+                parents=Parents(teachers=None if teachers is None else teachers.digest),
+                trainable_parameters=module.trainable,
+                seeds={"run": recipe.seed},
+                libraries=library_versions(),
+            ),
+            {
+                "shared": module.shared.detach().cpu(),
+                "u": torch.stack([u.detach().cpu() for u in module.u]),
+                "v": torch.stack([v.detach().cpu() for v in module.v]),
             },
-            parents=Parents(teachers=None if teachers is None else teachers.digest),
-            trainable_parameters=module.trainable,
-            seeds={"run": recipe.seed},
-            libraries=library_versions(),
-        ),
-        {
-            "shared": module.shared.detach().cpu(),
-            "u": torch.stack([u.detach().cpu() for u in module.u]),
-            "v": torch.stack([v.detach().cpu() for v in module.v]),
-        },
-    )
-    prompts.save(out)
-    for leftover in work.glob("*.ckpt"):
-        leftover.unlink()
+        )
+        prompts.save(out)
+        clear_checkpoints(work)
     return prompts
-
-
-def _history(outcome: Outcome) -> dict[str, Any]:
-    return {"best": outcome.best, "best_step": outcome.best_step, "history": outcome.history}
 
 
 def _teach(
@@ -188,7 +194,7 @@ def _teach(
             template=backbone.template,
             configuration=recipe.model_dump(mode="json"),
             training_data=data_counts(tasks),
-            metrics={"run": identity, "teachers": _history(outcome)},
+            metrics={"run": identity, "teachers": outcome.to_json()},
             trainable_parameters=module.trainable,
             seeds={"run": recipe.seed},
             libraries=library_versions(),
@@ -285,7 +291,9 @@ def teacher_answers(
     Both distillation terms follow from them (logits through the frozen head). Computed in a fixed
     order, so a resumed run gets the same bits.
     """
-    drawn = {(d.task, i) for step in range(sampler.steps) for d in sampler[step] for i in d.examples}
+    drawn = {
+        (d.task, i) for step in range(sampler.steps) for d in sampler[step] for i in d.examples
+    }
     items = [Item(tasks[k].rows["train"][i], k) for k, i in sorted(drawn)]
     found = {}
     for batch in microbatches(items, recipe.engine.microbatch_tokens):

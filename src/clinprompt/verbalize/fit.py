@@ -75,7 +75,9 @@ def cut(value: Input, most: int, encode: Callable[[Input], list[int]]) -> Fitted
             high = middle
         else:
             low, best = middle, ids
-    space = max((i for i in range(max(least, low - _WORD), low) if text[i].isspace()), default=low)
+    first = len(text) - len(text.lstrip())  # a cut before it would leave nothing
+    spaces = range(max(least, low - _WORD, first), low)
+    space = max((i for i in spaces if text[i].isspace()), default=low)
     if not text[low : low + 1].isspace() and (ids := fitting(space)) is not None:
         low, best = space, ids
     if not text[:low].strip():

@@ -2,7 +2,8 @@
 
 A relation stands for an unwanted effect that the text says happened to the patient because of the
 medicine, suspected causes included.  No relation: an effect that is denied, only feared or only
-warned of; what a medicine is taken for; another relative's reaction.  One text in five has none.
+warned of; what a medicine is taken for; another relative's reaction.  About one text in four has
+none.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class _Writer:
 
 
 def make(draw: Draw) -> tuple[TextInput, RelationAnswer]:
-    """One or two sentences with relations (none in one text of five) and one or two without."""
+    """One or two sentences with relations (none in one text of four) and one or two without."""
     writer = _Writer(draw)
     happened = draw.pick((0, 1, 1, 1, 2))
     lines = [writer.sentence(*draw.pick(_HAPPENED)) for _ in range(happened)]

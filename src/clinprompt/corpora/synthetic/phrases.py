@@ -94,7 +94,7 @@ def patient(draw: Draw) -> Patient:
 
 def who(draw: Draw, person: Patient) -> Fragment:
     """The patient as the subject of a first sentence."""
-    title = draw.pick(("Mr.",)) if person.sex == "m" else draw.pick(("Ms.", "Mrs."))
+    title = "Mr." if person.sex == "m" else draw.pick(("Ms.", "Mrs."))
     slots = {
         "age": str(person.age),
         "man": person.man,

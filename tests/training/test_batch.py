@@ -135,7 +135,7 @@ def test_a_step_teaches_the_teacher_nothing_and_is_quiet_at_equality() -> None:
 def test_tasks_count_equally_whatever_their_lengths() -> None:
     weights = token_weights(ITEMS)
     assert weights == {0: 1 / (7 * 3), 1: 1 / (3 * 3), 2: 1 / (10 * 3)}
-    total = {slot: 0.0 for slot in weights}
+    total = dict.fromkeys(weights, 0.0)
     for item in ITEMS:
         total[item.slot] += weights[item.slot] * len(item.row.answer)
     for share in total.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
         scratch.replace(path)
     except (OSError, RuntimeError) as error:
         # torch reports a full disk as a RuntimeError of its zip writer.
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
         raise ClinpromptError(
             "CP-TRAIN-030",
             f"checkpoint can't be written ({getattr(error, 'strerror', None) or 'write failed'})",

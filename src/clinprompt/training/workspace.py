@@ -47,11 +47,13 @@ def workspace(out: Path) -> Iterator[Path]:
                 file=folder,
                 hint="wait for it, stop it, or choose another output folder",
             )
-        yield folder
+        try:
+            yield folder
+        finally:
+            _remove_empty(folder)
     finally:
         if descriptor is not None:
             os.close(descriptor)
-        _remove_empty(folder)
 
 
 def clear_checkpoints(folder: Path) -> None:

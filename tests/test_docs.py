@@ -1,4 +1,4 @@
-"""What the documentation shows must work: every command parses, the cheap ones run, cards are read."""
+"""What the documentation shows must work: commands parse, the cheap ones run, cards are read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -39,15 +40,16 @@ def test_there_are_commands_to_check():
 def test_documented_commands_parse(page, command):
     """Sub-command, arguments and options exist as written."""
     words = shlex.split(command.split(" #")[0])[1:]
-    current = typer.main.get_command(app)
+    current: Any = typer.main.get_command(app)
     context = current.make_context("clinprompt", [], resilient_parsing=True)
     while hasattr(current, "commands"):
         name, *words = words
         assert name in current.commands, f"{page}: {command}"
         current = current.commands[name]
-        context = current.make_context(name, list(words), parent=context, resilient_parsing=False) if (
-            not hasattr(current, "commands")
-        ) else current.make_context(name, [], parent=context, resilient_parsing=True)
+        group = hasattr(current, "commands")
+        context = current.make_context(
+            name, [] if group else list(words), parent=context, resilient_parsing=group
+        )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_the_card_in_the_guide_reads_a_users_table(tmp_path):
             rows = csv.writer(handle)
             rows.writerow(["letter_id", "text", "status"])
             for i in range(count):
-                rows.writerow([f"{name}-{i}", f"Letter {i}, line one.\n\"Line two\"", "NEVER"])
+                rows.writerow([f"{name}-{i}", f'Letter {i}, line one.\n"Line two"', "NEVER"])
     data = load(parse_card(yaml), tmp_path)
     assert {split: len(examples) for split, examples in data.splits.items()} == {
         "train": 18,

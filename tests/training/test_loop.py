@@ -65,18 +65,14 @@ def decomposed(tasks: list[TokenTask], **changes: Any) -> Stage:
         seed=1,
         kappa=3,
     )
-    module = Decomposed(
-        start(tasks)[0], torch.ones(count, toy.LENGTH, 1), torch.ones(count, 1, 32)
-    )
+    module = Decomposed(start(tasks)[0], torch.ones(count, toy.LENGTH, 1), torch.ones(count, 1, 32))
     rates = {"shared": RATE, "vectors": 0.05}
     return Stage("distil", module, tasks, rates, sampler, chosen, ENGINE)
 
 
 def run(stage: Stage, folder: Path, backbone: Backbone | None = None, **options: Any) -> Outcome:
     progress = toy.Lines()
-    return loop.run(
-        backbone or toy.prepared().backbone, stage, folder, "run", progress, **options
-    )
+    return loop.run(backbone or toy.prepared().backbone, stage, folder, "run", progress, **options)
 
 
 def result(stage: Stage, outcome: Outcome) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -369,9 +365,7 @@ def test_a_checkpoint_of_another_run_is_refused(tasks: list[TokenTask], tmp_path
 
 def poison(backbone: Backbone, token: int) -> Backbone:
     """The backbone with an embedding that is NaN."""
-    sick = Backbone(
-        copy.deepcopy(backbone.model), backbone.tokenizer, "sick", backbone.template
-    )
+    sick = Backbone(copy.deepcopy(backbone.model), backbone.tokenizer, "sick", backbone.template)
     with torch.no_grad():
         sick.model.get_input_embeddings().weight[token] = float("nan")
     return sick

@@ -21,9 +21,7 @@ from clinprompt.training.settings import DataSettings, PromptSettings
 
 
 def splits(path: Path, seed: int = 0, shots: int | None = None, **settings: Any) -> dict[str, Any]:
-    return training_splits(
-        catalogue.find(path), None, DataSettings(**settings), seed, shots=shots
-    )
+    return training_splits(catalogue.find(path), None, DataSettings(**settings), seed, shots=shots)
 
 
 def test_training_examples_are_capped_and_seeded(tmp_path: Path) -> None:
@@ -61,7 +59,7 @@ def test_a_task_without_dev_is_refused(tmp_path: Path) -> None:
 def test_a_task_named_twice_is_refused(tmp_path: Path) -> None:
     one, two = toy.write_tasks(tmp_path, ("nli", "ner"))
     require_distinct([catalogue.find(one), catalogue.find(two)])
-    with pytest.raises(ClinpromptError, match="CP-TRAIN-081.*'ner'"):
+    with pytest.raises(ClinpromptError, match=r"CP-TRAIN-081.*'ner'"):
         require_distinct([catalogue.find(path) for path in (two, one, two)])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +24,11 @@ def data_root() -> Path:
     if not (root / "NER").is_dir():
         pytest.skip("open datasets not found: set CLINPROMPT_DATA to their folder")
     return root
+
+
+@pytest.fixture(autouse=True)
+def _denormal_floats() -> Iterator[None]:
+    """Commands flush denormal floats to zero in their whole process; hypothesis needs them."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)

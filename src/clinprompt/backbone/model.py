@@ -6,6 +6,7 @@ Shapes: B rows, L text tokens, H hidden size, A answer tokens, V vocabulary.
 from __future__ import annotations
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -153,7 +154,8 @@ def locate(name: str) -> str:
         return name
     from huggingface_hub import try_to_load_from_cache
 
-    if "/" in name and isinstance(try_to_load_from_cache(name, "config.json"), str):
+    is_hub_id = re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None
+    if is_hub_id and isinstance(try_to_load_from_cache(name, "config.json"), str):
         return name
     raise ClinpromptError(
         "CP-BACK-005",

@@ -6,7 +6,6 @@ Shapes: B rows, L text tokens, H hidden size, A answer tokens, V vocabulary.
 from __future__ import annotations
 
 import os
-import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -153,10 +152,13 @@ def locate(name: str) -> str:
     if (Path(name) / "config.json").exists() or os.environ.get("HF_HUB_OFFLINE") != "1":
         return name
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    is_hub_id = re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None
-    if is_hub_id and isinstance(try_to_load_from_cache(name, "config.json"), str):
-        return name
+    try:
+        if isinstance(try_to_load_from_cache(name, "config.json"), str):
+            return name
+    except HFValidationError:
+        pass  # not a hub id either
     raise ClinpromptError(
         "CP-BACK-005",
         f"no backbone '{name}': neither a model folder nor a model in the local hub cache",

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,86 +9,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.backbone import tiny
 from tests.training import toy
+from tests.training.stages import (
+    ENGINE,
+    RATE,
+    STEPS,
+    decomposed,
+    run,
+    same,
+    saved_state,
+    scripted,
+    settings,
+    start,
+    teachers,
+)
 from torch import Tensor
 from torch.nn import functional as F
 
-from clinprompt.backbone.model import Backbone
-from clinprompt.errors import ClinpromptError
-from clinprompt.training import checkpoint, loop
+from clinprompt.training import loop
 from clinprompt.training.data import TokenTask
-from clinprompt.training.loop import Interrupted, Outcome, Stage, learning_rate_factor
-from clinprompt.training.modules import Decomposed, PromptTable
+from clinprompt.training.loop import Stage, learning_rate_factor
+from clinprompt.training.modules import PromptTable
 from clinprompt.training.prepare import initial_prompts
 from clinprompt.training.sampler import Sampler
-from clinprompt.training.settings import EngineSettings, Optimiser, PromptSettings
-
-RATE, STEPS = 0.03, 8
-ENGINE = EngineSettings(microbatch_tokens=256, save_every=3)
+from clinprompt.training.settings import PromptSettings
 
 
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory: pytest.TempPathFactory) -> list[TokenTask]:
     return toy.token_tasks(toy.write_tasks(tmp_path_factory.mktemp("tasks")), toy.prepared())
-
-
-def start(tasks: list[TokenTask]) -> Tensor:
-    return initial_prompts(toy.prepared(), tasks, PromptSettings(length=toy.LENGTH), 0)
-
-
-def settings(**changes: Any) -> Optimiser:
-    return Optimiser(**({"steps": STEPS, "rows": 6, "evaluate_every": 4} | changes))
-
-
-def teachers(tasks: list[TokenTask], **changes: Any) -> Stage:
-    chosen = settings(**changes)
-    sampler = Sampler(
-        [len(task.rows["train"]) for task in tasks],
-        steps=chosen.steps,
-        rows=chosen.rows,
-        seed=1,
-        per_step=3,
-    )
-    module = PromptTable(start(tasks))
-    rates = {"shared": RATE}
-    return Stage("teachers", module, tasks, rates, sampler, chosen, ENGINE, best_by_task=True)
-
-
-def decomposed(tasks: list[TokenTask], **changes: Any) -> Stage:
-    chosen, count = settings(**changes), len(tasks)
-    sampler = Sampler(
-        [len(task.rows["train"]) for task in tasks],
-        steps=chosen.steps,
-        rows=chosen.rows,
-        seed=1,
-        kappa=3,
-    )
-    module = Decomposed(start(tasks)[0], torch.ones(count, toy.LENGTH, 1), torch.ones(count, 1, 32))
-    rates = {"shared": RATE, "vectors": 0.05}
-    return Stage("distil", module, tasks, rates, sampler, chosen, ENGINE)
-
-
-def run(stage: Stage, folder: Path, backbone: Backbone | None = None, **options: Any) -> Outcome:
-    progress = toy.Lines()
-    return loop.run(backbone or toy.prepared().backbone, stage, folder, "run", progress, **options)
-
-
-def result(stage: Stage, outcome: Outcome) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    return {n: t.clone() for n, t in stage.module.state_dict().items()}, outcome.to_json()
-
-
-def same(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
-    """Every bit of every tensor, and all losses."""
-    return (
-        one[0].keys() == other[0].keys()
-        and all(torch.equal(one[0][name], other[0][name]) for name in one[0])
-        and one[1] == other[1]
-    )
-
-
-def saved_state(folder: Path, stage: Stage) -> dict[str, Any]:
-    found = checkpoint.load(folder / f"{stage.name}.ckpt", f"run/{stage.name}")
-    assert found is not None
-    return found
 
 
 # ---- the schedule ------------------------------------------------------------------------------
@@ -218,20 +163,6 @@ def test_tasks_that_take_no_part_are_left_alone(
     assert [int(state[place]["step"]) for place in range(len(tasks))] == taken
 
 
-def scripted(
-    monkeypatch: pytest.MonkeyPatch, losses: list[dict[str, float]], stage: Stage
-) -> list[dict[str, Tensor]]:
-    """Let the dev losses be these; returns the states that they were taken at."""
-    states: list[dict[str, Tensor]] = []
-
-    def dev_losses(_: Backbone, found: Stage) -> dict[str, float]:
-        states.append({n: t.clone() for n, t in found.module.state_dict().items()})
-        return losses[len(states) - 1]
-
-    monkeypatch.setattr(loop, "dev_losses", dev_losses)
-    return states
-
-
 def test_each_teacher_keeps_its_own_best_state(
     tasks: list[TokenTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,7 +170,7 @@ def test_each_teacher_keeps_its_own_best_state(
     best_at = dict(zip(names, [0, 2, 1, 3, 4], strict=True))  # the start counts too
     losses = [{n: 1.0 + abs(at - best_at[n]) for n in names} for at in range(5)]
     stage = teachers(tasks, evaluate_every=2)
-    states = scripted(monkeypatch, losses, stage)
+    states = scripted(monkeypatch, losses)
     outcome = run(stage, tmp_path)
     assert len(states) == 5
     assert outcome.best_step == {name: 2 * at for name, at in best_at.items()}
@@ -257,7 +188,7 @@ def test_a_metaprompt_keeps_the_state_with_the_lowest_mean(
         {n: value + 0.1 * k for k, n in enumerate(names)} for value in (3.0, 2.0, 1.0, 1.0, 2.0)
     ]
     stage = decomposed(tasks, evaluate_every=2)
-    states = scripted(monkeypatch, losses, stage)
+    states = scripted(monkeypatch, losses)
     outcome = run(stage, tmp_path)
     assert outcome.best_step == {"mean": 4}  # the earlier of two equals
     assert outcome.best == {"mean": pytest.approx(1.2)}
@@ -276,155 +207,6 @@ def test_dev_losses_are_those_of_the_state_that_is_kept(
         assert best == min(entry["dev"][name] for entry in outcome.history)
     assert [entry["step"] for entry in outcome.history] == [0, 4, 8]
     assert outcome.history[0]["train"] is None
-
-
-# ---- stopping and going on ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("make", [teachers, decomposed])
-def test_stopped_after_any_step_it_goes_on_to_the_same_bits(
-    tasks: list[TokenTask], tmp_path: Path, make: Callable[..., Stage]
-) -> None:
-    stage = make(tasks)
-    expected = result(stage, run(stage, tmp_path / "whole"))
-    for stop in range(1, STEPS):
-        folder, asked = tmp_path / f"stop-{stop}", iter([False] * (stop - 1) + [True])
-        with pytest.raises(Interrupted, match=f"{stage.name}, step {stop} of {STEPS}"):
-            run(make(tasks), folder, should_stop=lambda asked=asked: next(asked))
-        again = make(tasks)
-        assert same(result(again, run(again, folder)), expected), stop
-
-
-def test_stopped_after_every_step_it_comes_to_the_same_bits(
-    tasks: list[TokenTask], tmp_path: Path
-) -> None:
-    stage = decomposed(tasks)
-    expected = result(stage, run(stage, tmp_path / "whole"))
-    for step in range(1, STEPS):
-        with pytest.raises(Interrupted, match=f"step {step} of"):
-            run(decomposed(tasks), tmp_path / "steps", should_stop=lambda: True)
-    again = decomposed(tasks)
-    # Asked to stop in the last step, there is nothing left to stop.
-    assert same(result(again, run(again, tmp_path / "steps", should_stop=lambda: True)), expected)
-
-
-def test_a_finished_stage_is_only_read(tasks: list[TokenTask], tmp_path: Path) -> None:
-    stage = decomposed(tasks)
-    expected = result(stage, run(stage, tmp_path))
-    before = (tmp_path / "distil.ckpt").read_bytes()
-    again = decomposed(tasks)
-    assert same(result(again, run(again, tmp_path)), expected)
-    assert (tmp_path / "distil.ckpt").read_bytes() == before
-
-
-@pytest.mark.parametrize("forgotten", ["optimizer", "since", "best_state", "outcome"])
-def test_each_part_of_a_checkpoint_matters(
-    tasks: list[TokenTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: str
-) -> None:
-    """Without any one of them the resumed run would differ, and the tests above would see it."""
-    # Scripted, so that the best state is one from before the stop.
-    stage = decomposed(tasks, evaluate_every=2)
-    losses = [{task.name: value for task in tasks} for value in (5.0, 1.0, 4.0, 3.0, 2.0)]
-    scripted(monkeypatch, losses, stage)
-    expected = result(stage, run(stage, tmp_path / "whole"))
-    end = saved_state(tmp_path / "whole", stage)["module"]
-
-    scripted(monkeypatch, losses, stage)
-    asked = iter([False] * 4 + [True])
-    with pytest.raises(Interrupted):
-        run(decomposed(tasks, evaluate_every=2), tmp_path, should_stop=lambda: next(asked))
-    real = checkpoint.load
-
-    def partial(path: Path, identity: str) -> dict[str, Any] | None:
-        found = real(path, identity)
-        assert found is not None
-        fresh = {"since": [0.0, 0.0], "best_state": {}, "outcome": vars(Outcome())}
-        if forgotten == "optimizer":
-            found["optimizer"]["state"] = {}
-        else:
-            found[forgotten] = fresh[forgotten]
-        return found
-
-    scripted(monkeypatch, losses[3:], stage)
-    monkeypatch.setattr(checkpoint, "load", partial)
-    again = decomposed(tasks, evaluate_every=2)
-    found = result(again, run(again, tmp_path))
-    monkeypatch.setattr(checkpoint, "load", real)
-    last = saved_state(tmp_path, again)["module"]
-    assert not (same(found, expected) and same((last, {}), (end, {})))
-
-
-def test_a_checkpoint_of_another_run_is_refused(tasks: list[TokenTask], tmp_path: Path) -> None:
-    run(decomposed(tasks), tmp_path)
-    with pytest.raises(ClinpromptError, match="CP-TRAIN-032"):
-        loop.run(toy.prepared().backbone, decomposed(tasks), tmp_path, "other", toy.Lines())
-
-
-# ---- numbers that are not finite ---------------------------------------------------------------
-
-
-def poison(backbone: Backbone, token: int) -> Backbone:
-    """The backbone with an embedding that is NaN."""
-    sick = Backbone(copy.deepcopy(backbone.model), backbone.tokenizer, "sick", backbone.template)
-    with torch.no_grad():
-        sick.model.get_input_embeddings().weight[token] = float("nan")
-    return sick
-
-
-def test_a_loss_that_is_not_finite_stops_names_the_batch_and_keeps_the_last_good_state(
-    tasks: list[TokenTask], tmp_path: Path
-) -> None:
-    stage, backbone = decomposed(tasks), toy.prepared().backbone
-    expected = result(stage, run(stage, tmp_path / "healthy"))
-
-    # A token that a single training row has, which is not drawn before the second checkpoint.
-    broken = copy.deepcopy(tasks)
-    step, draw = next(
-        (step, draw)
-        for step in range(4, STEPS)
-        for draw in stage.sampler[step]
-        if not any(
-            draw.task == d.task and draw.examples[0] in d.examples
-            for earlier in range(step)
-            for d in stage.sampler[earlier]
-        )
-    )
-    row = broken[draw.task].rows["train"][draw.examples[0]]
-    row.input[0] = 259  # in no text
-    with pytest.raises(ClinpromptError) as caught:
-        run(decomposed(broken), tmp_path / "sick", poison(backbone, 259))
-    message = str(caught.value)
-    assert caught.value.code == "CP-TRAIN-040"
-    assert f"distil, step {step + 1}: loss nan" in message
-    for drawn in stage.sampler[step]:
-        ids = [tasks[drawn.task].rows["train"][i].id for i in drawn.examples]
-        assert f"{tasks[drawn.task].name}:{','.join(ids)}" in message
-
-    state = saved_state(tmp_path / "sick", stage)
-    assert state["step"] == 3 * (step // 3)
-    assert all(torch.isfinite(tensor).all() for tensor in state["module"].values())
-    again = decomposed(tasks)  # healed, the run goes on as if nothing had been
-    assert same(result(again, run(again, tmp_path / "sick")), expected)
-
-
-def test_a_gradient_that_is_not_finite_stops_too(
-    tasks: list[TokenTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stage = teachers(tasks)
-    monkeypatch.setattr(PromptTable, "clip", lambda *_: math.inf)
-    with pytest.raises(ClinpromptError, match=r"CP-TRAIN-040.*step 1: loss \d.*norm inf"):
-        run(stage, tmp_path)
-    assert torch.equal(stage.module.state_dict()["table.0"], start(tasks)[0])
-
-
-def test_a_dev_loss_that_is_not_finite_stops_before_it_counts(
-    tasks: list[TokenTask], tmp_path: Path
-) -> None:
-    broken = copy.deepcopy(tasks)
-    broken[2].rows["dev"][0].input[0] = 259
-    with pytest.raises(ClinpromptError, match="CP-TRAIN-084") as caught:
-        run(decomposed(broken), tmp_path, poison(toy.prepared().backbone, 259))
-    assert f"step 0: dev loss of {tasks[2].name} is not finite" in caught.value.message
 
 
 # ---- learning ----------------------------------------------------------------------------------

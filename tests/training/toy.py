@@ -16,6 +16,7 @@ from tests.backbone import tiny
 from clinprompt.artifacts.fingerprint import fingerprint
 from clinprompt.backbone.codec import Codec
 from clinprompt.tasks import catalogue
+from clinprompt.training.batch import StepCost
 from clinprompt.training.data import TokenTask
 from clinprompt.training.prepare import Prepared, prepare_tasks, training_splits
 from clinprompt.training.progress import Progress
@@ -183,11 +184,17 @@ def adapt_recipe(**changes: Any) -> AdaptRecipe:
 
 
 class Lines(Progress):
-    """Progress that keeps what it would print."""
+    """Progress that keeps what it would print, and every step's loss."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.losses: list[float] = []
         super().__init__(write=self.lines.append, every=0.0)
+
+    def step(self, done: int, cost: StepCost, evaluation: dict[str, Any]) -> None:
+        """One more step."""
+        self.losses.append(cost.loss)
+        super().step(done, cost, evaluation)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +17,8 @@ def quickstart(
         "runs/quickstart"
     ),
     shots: Annotated[int, typer.Option("--shots", min=1, help="Examples of each target.")] = 32,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of adaptation.")] = 24,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Test examples.")] = 60,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of adaptation.")] = 14,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Test examples.")] = 48,
     threads: Threads = None,
 ) -> None:
     """Train a metaprompt on five synthetic tasks; compare it on two tasks it never saw."""
@@ -32,7 +33,6 @@ def quickstart(
     from clinprompt.training.loop import Interrupted
 
     set_up(threads)
-    console = Console(stderr=True)
     with stop_on_interrupt() as should_stop:
         try:
             cells = run(
@@ -41,7 +41,7 @@ def quickstart(
                 shots=shots,
                 steps=steps,
                 limit=limit,
-                say=lambda line: console.print(line, highlight=False),
+                say=lambda line: print(line, file=sys.stderr, flush=True),
                 should_stop=should_stop,
             )
         except Interrupted as interrupted:

@@ -57,8 +57,8 @@ def quickstart(
     *,
     overrides: Sequence[str] = (),
     shots: int = 32,
-    steps: int = 24,
-    limit: int = 60,
+    steps: int = 14,
+    limit: int = 48,
     targets: Sequence[str] = TARGETS,
     say: Callable[[str], None],
     should_stop: Callable[[], bool] = lambda: False,
@@ -129,7 +129,7 @@ def _prompts(
     fresh = method == "prompt tuning"
     settings: dict[str, Any] = {
         "steps": steps,
-        "rows": 16,
+        "rows": 12,
         "evaluate_every": max(1, steps // 3),
         "init": "type",
         # A fresh prompt has further to go than one that knows its neighbours.

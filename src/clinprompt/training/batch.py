@@ -17,6 +17,8 @@ from clinprompt.backbone.model import Backbone
 from clinprompt.training.data import TokenRow
 from clinprompt.training.objective import hidden_error, kl_divergence
 
+_SMALL = 384  # padded tokens below which a micro-batch leaves a processor idle
+
 
 @dataclass(frozen=True)
 class Item:
@@ -58,12 +60,18 @@ class StepCost:
 
 
 def microbatches(items: Sequence[Item], tokens: int) -> list[list[Item]]:
-    """Rows of similar length together, at most `tokens` padded tokens each (or a single row)."""
+    """Rows of similar length together, at most `tokens` padded tokens each (or a single row).
+
+    A row under three quarters of the longest begins a new micro-batch, so that little is padded,
+    unless the batch is still too small to keep the processor busy.
+    """
     ordered = sorted(items, key=lambda item: (-item.row.length, item.slot, item.row.id))
     batches: list[list[Item]] = []
     for item in ordered:
         longest = batches[-1][0].row.length if batches else 0
-        if batches and longest * (len(batches[-1]) + 1) <= tokens:
+        padded = longest * len(batches[-1]) if batches else 0
+        alike = 4 * item.row.length >= 3 * longest or padded < _SMALL
+        if batches and alike and padded + longest <= tokens:
             batches[-1].append(item)
         else:
             batches.append([item])

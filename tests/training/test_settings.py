@@ -110,6 +110,16 @@ def test_wrong_values_are_refused_with_their_key(override: str, key: str) -> Non
     assert error.message.startswith(f"{key}: ")
 
 
+def test_the_line_is_that_of_the_section_and_an_override_has_none(file: Path) -> None:
+    file.write_text("teachers:\n  steps: 3\ndistil:\n  steps: 0\n", encoding="utf-8")
+    error = refused(file)
+    assert (error.file, error.line) == (str(file), 4)
+    error = refused(file, "distil.steps=3", "teachers.steps=0")
+    assert (error.file, error.line) == (None, None)
+    assert error.message.startswith("teachers.steps: ")
+    assert refused(file, "distil={steps: -1}").file is None
+
+
 def test_what_comes_from_the_metaprompt_is_still_a_known_key() -> None:
     assert refused(None, "distil.steps=3", schema=AdaptRecipe).code == "CP-TRAIN-012"
     assert load_settings(AdaptRecipe, None, ["adapt.trainable=vectors"]).adapt.trainable

@@ -17,7 +17,7 @@ def quickstart(
         "runs/quickstart"
     ),
     shots: Annotated[int, typer.Option("--shots", min=1, help="Examples of each target.")] = 32,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of adaptation.")] = 14,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of adaptation.")] = 12,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Test examples.")] = 48,
     threads: Threads = None,
 ) -> None:

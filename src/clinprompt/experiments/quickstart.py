@@ -57,7 +57,7 @@ def quickstart(
     *,
     overrides: Sequence[str] = (),
     shots: int = 32,
-    steps: int = 14,
+    steps: int = 12,
     limit: int = 48,
     targets: Sequence[str] = TARGETS,
     say: Callable[[str], None],
@@ -129,7 +129,7 @@ def _prompts(
     fresh = method == "prompt tuning"
     settings: dict[str, Any] = {
         "steps": steps,
-        "rows": 12,
+        "rows": 10,
         "evaluate_every": max(1, steps // 3),
         "init": "type",
         # A fresh prompt has further to go than one that knows its neighbours.

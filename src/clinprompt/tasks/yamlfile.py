@@ -121,10 +121,7 @@ def schema_error(
     first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     path = [str(part) for part in first["loc"]]
     key = path[-1] if path else ""
-    line = next(
-        (n for n, row in enumerate(text.splitlines(), 1) if row.strip().startswith(f"{key}:")),
-        None,
-    )
+    line = _line_of(path, text)
     hint = None
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
@@ -137,6 +134,17 @@ def schema_error(
     tail = f" (and {more} more)" if more else ""
     text = f"{where}: {message}{tail}" if where else f"{message}{tail}"
     return ClinpromptError(code, text, file=file, line=line, hint=hint)
+
+
+def _line_of(path: list[str], text: str) -> int | None:
+    """The line where the deepest key of a path stands, each key being looked for below the last."""
+    rows = [row.strip() for row in text.splitlines()]
+    line, after = None, 0
+    for key in path:
+        found = next((n for n in range(after, len(rows)) if rows[n].startswith(f"{key}:")), None)
+        if found is not None:
+            line, after = found + 1, found + 1
+    return line
 
 
 def _fields_at(schema: type[BaseModel], path: list[str]) -> list[str]:

@@ -175,8 +175,8 @@ def load_settings(
             something inside a value.
     """
     text, content = ("", {}) if path is None else _read(path)
-    for override in overrides:
-        key, value = _parse_override(override)
+    given = [_parse_override(override) for override in overrides]
+    for key, value in given:
         place, last = _place(content, key)
         place[last] = value
     for key, value in (defaults or {}).items():
@@ -186,6 +186,9 @@ def load_settings(
     try:
         return schema.model_validate(content)
     except ValidationError as error:
+        places = [".".join(str(part) for part in one["loc"]) for one in error.errors()]
+        if any(f"{place}.".startswith(f"{key}.") for place in places for key, _ in given):
+            text, path = "", None  # the file is not to blame
         raise schema_error("CP-TRAIN-012", error, schema, text, path) from error
 
 

@@ -65,7 +65,11 @@ class PromptTable(PromptModule):
         return {f"table.{task}": self.table[task].detach().clone()}
 
     def clip(self, largest: float) -> float:
-        """Each prompt by itself, as if its task were trained alone."""
+        """Each prompt by itself, so that no task's gradient depends on another's.
+
+        A step's loss is the mean over its T tasks: `largest` is compared with a T-th of the
+        gradient that a task's own loss would have. To AdamW that factor makes no difference.
+        """
         norms = [nn.utils.clip_grad_norm_([p], largest) for p in self.table if p.grad is not None]
         return float(torch.stack(norms).max()) if norms else 0.0
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from clinprompt.backbone import answers, engine
-from clinprompt.backbone.engine import Prefix
+from clinprompt.backbone.answers import Targets
+from clinprompt.backbone.engine import Prefix, Rows
 from clinprompt.backbone.model import Backbone
 from clinprompt.training.data import TokenRow
 from clinprompt.training.objective import hidden_error, kl_divergence
@@ -78,6 +79,16 @@ def microbatches(items: Sequence[Item], tokens: int) -> list[list[Item]]:
     return batches
 
 
+def padded(backbone: Backbone, batch: Sequence[Item]) -> tuple[Rows, Targets]:
+    """A micro-batch as the engine reads it, with its answer tokens."""
+    return answers.with_answers(
+        [item.row.input for item in batch],
+        [item.row.answer for item in batch],
+        [item.slot for item in batch],
+        backbone.device,
+    )
+
+
 def token_weights(items: Sequence[Item]) -> dict[int, float]:
     """Weight of one answer token of each task: tasks count equally, whatever their lengths."""
     counts: dict[int, int] = {}
@@ -111,12 +122,7 @@ def run_step(
     leaves = before.detached()
     cost = StepCost(examples=len(items), prompt=int(before.lengths.sum()))
     for batch in microbatches(items, microbatch_tokens):
-        rows, targets = answers.with_answers(
-            [item.row.input for item in batch],
-            [item.row.answer for item in batch],
-            [item.slot for item in batch],
-            backbone.device,
-        )
+        rows, targets = padded(backbone, batch)
         weight = torch.tensor(
             [weights[item.slot] for item in batch for _ in item.row.answer], device=backbone.device
         )
@@ -154,12 +160,7 @@ def row_losses(
     total: dict[int, float] = {}
     count: dict[int, int] = {}
     for batch in microbatches(items, microbatch_tokens):
-        rows, targets = answers.with_answers(
-            [item.row.input for item in batch],
-            [item.row.answer for item in batch],
-            [item.slot for item in batch],
-            backbone.device,
-        )
+        rows, targets = padded(backbone, batch)
         states = answers.answer_hidden(backbone, before, rows, targets)
         losses = answers.token_losses(backbone.logits(states), targets).double().cpu()
         at = 0

@@ -18,7 +18,7 @@ from clinprompt.prompts import unit_vectors
 from clinprompt.tasks import catalogue
 from clinprompt.tasks.card import Card
 from clinprompt.tasks.suite import Suite, find_suite
-from clinprompt.training.batch import Distillation, Item, microbatches, prefix_of
+from clinprompt.training.batch import Distillation, Item, microbatches, padded, prefix_of
 from clinprompt.training.data import TokenTask
 from clinprompt.training.loop import Outcome, Stage, run
 from clinprompt.training.modules import Decomposed, PromptTable
@@ -297,12 +297,7 @@ def teacher_answers(
     items = [Item(tasks[k].rows["train"][i], k) for k, i in sorted(drawn)]
     found = {}
     for batch in microbatches(items, recipe.engine.microbatch_tokens):
-        rows, targets = answers.with_answers(
-            [item.row.input for item in batch],
-            [item.row.answer for item in batch],
-            [item.slot for item in batch],
-            prepared.backbone.device,
-        )
+        rows, targets = padded(prepared.backbone, batch)
         states = answers.answer_hidden(prepared.backbone, before, rows, targets).cpu()
         parts = states.split([len(item.row.answer) for item in batch])
         found.update({(i.slot, i.row.id): p.clone() for i, p in zip(batch, parts, strict=True)})

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from clinprompt.corpora import pubtator
 from clinprompt.corpora.checks import Ids
-from clinprompt.corpora.files import read_text
 from clinprompt.corpora.pubtator import ConceptRelation, Document
 from clinprompt.corpora.registry import Options, Source, reader
 from clinprompt.corpora.sampling import sample
@@ -25,6 +24,7 @@ from clinprompt.examples import (
     RelationAnswer,
     TextInput,
 )
+from clinprompt.files import read_text
 
 
 class PubtatorOptions(Options):

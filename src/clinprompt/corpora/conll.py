@@ -12,11 +12,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from clinprompt.corpora import bio, pubtator, tokens
-from clinprompt.corpora.files import read_text
 from clinprompt.corpora.registry import Options, Source, reader
 from clinprompt.corpora.sampling import kept
 from clinprompt.errors import ClinpromptError, did_you_mean
 from clinprompt.examples import Entity, EntityAnswer, Example, Span, TextInput
+from clinprompt.files import read_text
 
 DOCSTART = "-DOCSTART-"
 Share = Annotated[float, Field(ge=0, le=1)]

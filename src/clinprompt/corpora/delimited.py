@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from clinprompt.corpora.files import read_text
 from clinprompt.errors import ClinpromptError
+from clinprompt.files import read_text
 
 # A note can be longer than the csv module's limit of 131 072 characters a cell.
 csv.field_size_limit(2**31 - 1)

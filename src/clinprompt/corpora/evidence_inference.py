@@ -14,11 +14,11 @@ from pathlib import Path
 from clinprompt.corpora.checks import expect_files, known_label
 from clinprompt.corpora.cleaning import plain_html, tidy
 from clinprompt.corpora.fields import field_text
-from clinprompt.corpora.files import read_text
 from clinprompt.corpora.registry import Options, Source, reader
 from clinprompt.corpora.tabular import Layout, Record, read_records
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Example, LabelAnswer, PremiseInput
+from clinprompt.files import read_text
 
 LABELS = {
     "significantly increased": "significantly increased",

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from clinprompt.corpora.files import read_text
 from clinprompt.corpora.jsonfile import parse_json
 from clinprompt.errors import ClinpromptError, did_you_mean
+from clinprompt.files import read_text
 
 T = TypeVar("T")
 _NAMES = {str: "text", int: "a whole number", list: "a list", dict: "an object", bool: "a boolean"}

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from clinprompt.corpora.checks import shown
-from clinprompt.corpora.files import read_text
 from clinprompt.errors import ClinpromptError
+from clinprompt.files import read_text
 
 
 class _DuplicateKeyError(ValueError):

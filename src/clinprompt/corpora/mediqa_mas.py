@@ -9,11 +9,11 @@ from pathlib import Path
 from clinprompt.corpora.checks import Ids, expect_files
 from clinprompt.corpora.cleaning import plain_html, tidy
 from clinprompt.corpora.fields import field_text
-from clinprompt.corpora.files import read_text
 from clinprompt.corpora.registry import Options, Source, reader
 from clinprompt.corpora.tabular import Layout, read_records
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Example, TextAnswer, TextInput
+from clinprompt.files import read_text
 
 
 class MediqaMasOptions(Options):

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from clinprompt.corpora.checks import Ids
 from clinprompt.corpora.cleaning import tidy
-from clinprompt.corpora.files import tar_members
 from clinprompt.corpora.registry import Options, Source, reader
 from clinprompt.corpora.xmlfile import parse_xml, text_of
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Example, QuestionInput, TextAnswer
+from clinprompt.files import tar_members
 
 
 class MedquadOptions(Options):

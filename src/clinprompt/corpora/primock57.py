@@ -9,12 +9,12 @@ from typing import Literal
 
 from clinprompt.corpora.checks import expect_files, need
 from clinprompt.corpora.cleaning import tidy
-from clinprompt.corpora.files import decode, tar_members
 from clinprompt.corpora.jsonfile import parse_json
 from clinprompt.corpora.registry import Options, Report, Source, reader
 from clinprompt.corpora.textgrid import Utterance, merge, parse_textgrid
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Example, TextAnswer, TextInput
+from clinprompt.files import decode, tar_members
 
 SPEAKERS = {"doctor": "Doctor", "patient": "Patient"}
 _UNHEARD = re.compile(r"<(?:UNIN|INAUDIBLE_SPEECH)\s*/>")

@@ -6,9 +6,8 @@ leaves out goes through `Report.skip`, with file and line; what it can't accept 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clinprompt.errors import ClinpromptError, did_you_mean
 from clinprompt.examples import Example
+from clinprompt.report import Problem, Report
 
 
 class Options(BaseModel):
@@ -24,37 +24,6 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     encoding: str = "utf-8"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something left out or repaired, and where.  `reason` never quotes the text of a note."""
-
-    reason: str
-    file: str
-    line: int | None = None
-    detail: str = ""
-
-
-@dataclass
-class Report:
-    """What a reader left out or repaired, counted by reason."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    problems: list[Problem] = field(default_factory=list)
-
-    def skip(
-        self,
-        reason: str,
-        file: str | Path,
-        line: int | None = None,
-        detail: str = "",
-        count: int = 1,
-    ) -> None:
-        """Count `count` left-out or repaired items under `reason` (short, in plain words)."""
-        if count:
-            self.counts[reason] += count
-            self.problems.append(Problem(reason, str(file), line, detail))
 
 
 @dataclass(frozen=True)
@@ -78,6 +47,8 @@ class Source:
         part = f"{self.files.index(file) + 1}:" if len(self.files) > 1 else ""
         return f"{self.split}:{part}{line}"
 
+
+__all__ = ["Options", "Problem", "Report", "Source", "names", "read", "reader"]
 
 O = TypeVar("O", bound=Options)  # noqa: E741
 ReaderFunction = Callable[[Source, O], Iterable[Example]]

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from clinprompt.corpora.checks import Ids, known_label, need
 from clinprompt.corpora.cleaning import tidy
-from clinprompt.corpora.files import read_bytes
 from clinprompt.corpora.identity import stem, text_id
 from clinprompt.corpora.registry import Options, Source, reader
 from clinprompt.corpora.xmlfile import parse_xml, text_of
 from clinprompt.examples import Example, LabelAnswer, PremiseInput
+from clinprompt.files import read_bytes
 
 VALUES = {"true": "true", "false": "false"}
 

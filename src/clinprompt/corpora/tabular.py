@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from clinprompt.corpora.checks import shown
 from clinprompt.corpora.delimited import read_rows
-from clinprompt.corpora.files import read_text
 from clinprompt.corpora.jsonfile import json_lines, parse_json
 from clinprompt.corpora.workbook import read_sheet
 from clinprompt.errors import ClinpromptError
+from clinprompt.files import read_text
 
 Format = Literal["csv", "tsv", "json", "jsonl", "xlsx"]
 _ENDINGS: dict[str, Format] = {

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clinprompt.corpora.files import read_bytes
 from clinprompt.errors import ClinpromptError, did_you_mean
+from clinprompt.files import read_bytes
 
 STRICT = b"http://purl.oclc.org/ooxml/"
 _TAG = re.compile(rb"<[^<>]+>")

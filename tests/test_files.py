@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clinprompt.corpora.files import read_bytes, read_text, tar_members
 from clinprompt.errors import ClinpromptError
+from clinprompt.files import read_bytes, read_text, tar_members
 
 TEXT = "\ufeffé\r\nx\u2028y\n"
 

@@ -91,7 +91,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
-    """A mention's entry in a vocabulary: ``resource:accession`` (``MeSH:D003000``), and its name."""
+    """A mention's entry in a vocabulary, ``resource:accession`` (``MeSH:D003000``)."""
 
     id: str
     target: str

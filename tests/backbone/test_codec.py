@@ -111,3 +111,29 @@ def test_an_end_of_sequence_with_number_zero_is_one() -> None:
     chat = Codec(tok, TEMPLATE.model_copy(update={"end": "<|end|>"}))
     assert chat.stops == {0, tok.convert_tokens_to_ids("<|end|>")}
     assert chat.decode([*chat.text("yes"), 0, *chat.text("no")]) == "yes"
+
+
+MARKED: Any = tiny.tokenizer()
+MARKED.add_tokens(
+    [AddedToken("</think>"), AddedToken("    "), AddedToken("<|im_end|>", special=True)]
+)
+MARKED_CODEC = Codec(MARKED, plain_template(MARKED))
+
+
+@given(
+    st.lists(st.sampled_from(["</think>", "<|im_end|>", "    "]) | st.text(max_size=6)).map("".join)
+)
+def test_markers_that_are_not_declared_special_are_ordinary_characters_too(note: str) -> None:
+    """Qwen3's ``</think>`` is an added token that `split_special_tokens` leaves whole."""
+    markers = {MARKED.convert_tokens_to_ids(token) for token in ("</think>", "<|im_end|>")}
+    ids = MARKED_CODEC.text(note)
+    assert not markers & set(ids)
+    assert MARKED_CODEC.decode(ids) == note
+    assert MARKED_CODEC.texts([note, "x"]) == [ids, MARKED_CODEC.text("x")]
+
+
+def test_added_white_space_stays_one_token() -> None:
+    assert MARKED_CODEC.text("a    b").count(MARKED.convert_tokens_to_ids("    ")) == 1
+    assert MARKED("</think>", add_special_tokens=False, split_special_tokens=True).input_ids == [
+        MARKED.convert_tokens_to_ids("</think>")
+    ]  # what the codec must not rely on

@@ -247,13 +247,25 @@ def test_a_free_answer_longer_than_half_the_room_is_cut_and_never_told_to_end() 
     assert roomy.rows["train"][0].answer == CODEC.answers([text])[0][:125]
 
 
-def test_another_answer_longer_than_half_the_room_is_skipped() -> None:
-    need = full_length(NER, "mentions")
-    answer = len(tokens(NER, "mentions", 500).rows["train"][0].answer)
-    assert answer < need // 2
-    assert tokens(NER, "mentions", 2 * answer).truncated["train"] == 1
+@pytest.mark.parametrize("mentions", [4, 20])
+def test_a_long_list_gets_shorter_with_its_text(mentions: int) -> None:
+    """Dense notes have answers as long as themselves; they must not be the ones left out."""
+    text = " ".join(["fever"] * mentions)
+    entities = tuple(Entity(((6 * k, 6 * k + 5),), "Sign") for k in range(mentions))
+    dense = Example("d", "d", TextInput(text), EntityAnswer(entities))
+    need = full_length(dense, "mentions")
+    (row,) = tokens(dense, "mentions", need * 2 // 3).rows["train"]
+    assert need // 3 < row.length + 1 <= need * 2 // 3
+    seen = CODEC.decode(row.input).removeprefix(HEAD).removesuffix(TAIL)
+    assert text.startswith(seen)
+    parsed = verbalize.parse(card("mentions"), TextInput(seen), CODEC.decode(row.answer))
+    assert len(parsed.answer.entities) == seen.count("fever") > 0
+
+
+def test_another_long_answer_that_cannot_be_cut_is_skipped() -> None:
+    span = Example("q", "q", QuestionInput("What?", NOTE), SpanAnswer(((0, len(NOTE)),)))
     with pytest.raises(ClinpromptError, match="CP-TRAIN-022"):
-        tokens(NER, "mentions", 2 * answer - 2)
+        tokens(span, "span", full_length(span, "span") - 5)
 
 
 pieces = st.sampled_from(("fever", "pain", "né", "🩺", "no", "of"))

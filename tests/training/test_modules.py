@@ -75,10 +75,21 @@ def test_the_decomposed_gradient_is_clipped_as_a_whole_and_teachers_one_by_one()
     table = PromptTable(torch.stack([torch.full((2, 3), x) for x in (0.01, 5.0, 1.0)]))
     table.prompts([0, 1]).square().sum().backward()
     small = table.table[0].grad.clone()
-    assert table.clip(1.0) == pytest.approx(10.0 * 6**0.5, rel=1e-5)
-    assert torch.equal(table.table[0].grad, small)  # its own norm is below the limit
+    assert table.clip(1.0) == pytest.approx(2 * 10.0 * 6**0.5, rel=1e-5)
+    assert torch.equal(table.table[0].grad, 2 * small)  # its own norm is below the limit
     assert float(table.table[1].grad.norm()) == pytest.approx(1.0, rel=1e-4)
     assert table.table[2].grad is None
+
+
+def test_a_teacher_is_clipped_alike_alone_and_among_others() -> None:
+    """A step's loss is a mean over its tasks; what bounds a teacher must not depend on that."""
+    start = torch.randn(3, 2, 3, generator=torch.Generator().manual_seed(0))
+    alone, among = PromptTable(start), PromptTable(start)
+    alone.prompts([1]).square().sum().backward()
+    (among.prompts([0, 1, 2]).square().sum((1, 2)).mean()).backward()
+    alone.clip(1.0)
+    among.clip(1.0)
+    torch.testing.assert_close(alone.table[1].grad, among.table[1].grad)
 
 
 def test_a_gradient_that_is_not_finite_is_seen_among_good_ones() -> None:

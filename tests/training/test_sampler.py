@@ -150,3 +150,12 @@ def test_a_task_without_examples_is_refused() -> None:
         Sampler([3, 0], steps=1, rows=2, seed=0)
     with pytest.raises(ClinpromptError, match="CP-TRAIN-001"):
         Sampler([], steps=1, rows=2, seed=0)
+
+
+@pytest.mark.parametrize(("count", "rows", "per_step"), [(21, 28, 6), (6, 8, 3), (5, 7, 5)])
+def test_rows_left_over_do_not_always_go_to_the_same_tasks(
+    count: int, rows: int, per_step: int
+) -> None:
+    """Turns give every task the same number of examples, up to a few, in the long run."""
+    sampler = Sampler([1000] * count, steps=count * 6, rows=rows, seed=3, per_step=per_step)
+    assert sampler.drawn.max() - sampler.drawn.min() <= 0.1 * sampler.drawn.mean()

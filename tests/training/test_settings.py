@@ -175,3 +175,11 @@ def test_bundled_recipes_are_valid() -> None:
     for path in files:
         found = load_settings(Recipe, path)
         assert found.sources or found.suite, path
+
+
+def test_starts_that_contradict_each_other_are_refused() -> None:
+    """Teachers that start from different instructions can't be averaged."""
+    with pytest.raises(ClinpromptError, match=r"CP-TRAIN-012.*distil.start=vocabulary"):
+        load_settings(Recipe, None, ["prompt.init=instruction"])
+    for more in ("distil.start=vocabulary", "distil.distillation=false"):
+        assert load_settings(Recipe, None, ["prompt.init=instruction", more])

@@ -189,7 +189,8 @@ def load(
     """Load a backbone by name, folder or hub id, frozen.
 
     Args:
-        dtype: "auto" keeps the checkpoint's float type.
+        dtype: "auto" keeps the checkpoint's float type, but makes float16 bfloat16: gradients
+            through float16 vanish without a scaling of the loss, which bfloat16 does without.
         template: which text surrounds a row, or the pieces an artefact recorded.
 
     Raises:
@@ -217,6 +218,8 @@ def load(
         raise ClinpromptError(
             "CP-BACK-007", f"backbone '{name}' can't be loaded ({first})"
         ) from error
+    if dtype == "auto" and model.dtype == torch.float16:
+        model = model.to(torch.bfloat16)
     if not isinstance(template, Template):
         template = choose_template(tokenizer, template)
     return Backbone(model.to(where), tokenizer, name, template)

@@ -12,7 +12,7 @@ import typer
 
 from clinprompt.cli import answering
 from clinprompt.cli.answering import check_target
-from clinprompt.cli.options import DataRoot
+from clinprompt.cli.options import DataRoot, SuiteName
 from clinprompt.cli.output import heading, note, number, print_table
 from clinprompt.cli.runtime import set_up
 
@@ -63,6 +63,7 @@ def evaluate(
     bare: Annotated[
         bool, typer.Option("--bare", help="Use no prompt: the backbone and the instruction alone.")
     ] = False,
+    suite: SuiteName = None,
     data_root: DataRoot = None,
     backbone: answering.Backbone = None,
     dtype: answering.Dtype = None,
@@ -85,6 +86,7 @@ def evaluate(
     from clinprompt.inference.selection import select
     from clinprompt.inference.writing import write_atomically
     from clinprompt.tasks.loading import load, resolve_data_root
+    from clinprompt.tasks.suite import find_suite
 
     if prompt_dir is None and not bare:
         raise ClinpromptError(
@@ -96,7 +98,8 @@ def evaluate(
     set_up(threads)
     prompts = None if prompt_dir is None else PromptSet.load(prompt_dir)
     chosen = select(prompts, task, like=like, bare=bare, note=note)
-    data = load(chosen.card, resolve_data_root(data_root), splits=(split,))
+    own = None if suite is None else find_suite(suite)
+    data = load(chosen.card, resolve_data_root(data_root), splits=(split,), suite=own)
     all_examples = next(iter(data.splits.values()))
     for reason, count in data.report.counts.most_common():
         note(f"{number(count)} {reason}")

@@ -19,3 +19,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 CardName = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of a task, or path of a card (YAML).")
 ]
+SuiteName = Annotated[
+    str | None,
+    typer.Option(
+        "--suite",
+        help="A suite of your own: what its leakage check left out is left out here, too.",
+        show_default=False,
+    ),
+]

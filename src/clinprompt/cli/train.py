@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from clinprompt.cli.options import DataRoot
+from clinprompt.cli.options import DataRoot, SuiteName
 
 if TYPE_CHECKING:
     from clinprompt.artifacts.prompt_set import PromptSet
@@ -72,6 +72,7 @@ def adapt(
     settings: Annotated[
         Path | None, typer.Option("--settings", help="YAML file with settings.")
     ] = None,
+    suite: SuiteName = None,
     data_root: DataRoot = None,
     threads: Threads = None,
 ) -> None:
@@ -80,6 +81,7 @@ def adapt(
     from clinprompt.cli.runtime import set_up, stop_on_interrupt
     from clinprompt.tasks import catalogue
     from clinprompt.tasks.loading import resolve_data_root
+    from clinprompt.tasks.suite import find_suite
     from clinprompt.training.adapt import adapt as fit
     from clinprompt.training.loop import Interrupted
     from clinprompt.training.settings import AdaptRecipe, load_settings
@@ -88,7 +90,7 @@ def adapt(
     given = list(overrides or [])
     if trainable is not None:
         given.append(f"adapt.trainable={trainable}")
-    known = {} if parent is None else {"backbone.name": parent.meta.backbone}
+    known = {} if parent is None else trained_with(parent)
     recipe = load_settings(AdaptRecipe, settings, given, defaults=known, seed=seed)
     cards = [catalogue.find(name) for name in task]
     set_up(threads)
@@ -101,11 +103,20 @@ def adapt(
                 resolve_data_root(data_root),
                 out,
                 shots=shots,
+                suite=None if suite is None else find_suite(suite),
                 should_stop=should_stop,
             )
         except Interrupted as interrupted:
             stopped(interrupted)
     summary(result, out)
+
+
+def trained_with(parent: PromptSet) -> dict[str, str]:
+    """The backbone and the float type that a metaprompt was trained with, as settings."""
+    settings = parent.meta.configuration.get("backbone")
+    dtype = settings.get("dtype") if isinstance(settings, dict) else None
+    known = {"backbone.name": parent.meta.backbone}
+    return known | {"backbone.dtype": dtype} if isinstance(dtype, str) else known
 
 
 def stopped(interrupted: Exception) -> NoReturn:

@@ -15,6 +15,7 @@ from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError
 from clinprompt.prompts import compose, mean_update
 from clinprompt.tasks.card import Card
+from clinprompt.tasks.suite import Suite
 from clinprompt.training.batch import Item, prefix_of, row_losses
 from clinprompt.training.data import TokenTask
 from clinprompt.training.loop import Outcome, Stage, run
@@ -54,6 +55,7 @@ def adapt(
     out: Path,
     *,
     shots: int | None = None,
+    suite: Suite | None = None,
     prepared: Prepared | None = None,
     progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -65,6 +67,7 @@ def adapt(
             the prompt length of `recipe.prompt`.
         shots: training examples of each task, nested over k; 0 writes the zero-shot prompt
             without training; None uses all.
+        suite: a suite of one's own whose leakage list is heeded as well.
         out: folder of the artefact; checkpoints lie in ``<out>.work`` until it is written.
 
     Returns:
@@ -88,7 +91,15 @@ def adapt(
     tasks: list[TokenTask] = []
     if shots != 0:
         splits = [
-            training_splits(card, data_root, recipe.data, recipe.seed, shots=shots)
+            training_splits(
+                card,
+                data_root,
+                recipe.data,
+                recipe.seed,
+                shots=shots,
+                suite=suite,
+                say=progress.say,
+            )
             for card in cards
         ]
         tasks = prepare_tasks(prepared, cards, splits, recipe.data, length)

@@ -141,32 +141,33 @@ def _shortened(
     """The example with the end of its text cut; None if that leaves no honest example.
 
     An answer may take half of the room. A free text that is longer is cut there and has no end
-    token, so that nothing learns to stop in mid-sentence; other long answers can't be cut.
+    token, so that nothing learns to stop in mid-sentence. A long list gets shorter with its text,
+    which is cut until both fit; other long answers can't be cut.
     """
     half = room // 2
-    cut_answer = answer_tokens > half
-    if example.answer is None or (cut_answer and not isinstance(example.answer, TextAnswer)):
-        return None
-    if cut_answer:
-        answer_tokens = half
+    cut_answer = answer_tokens > half and isinstance(example.answer, TextAnswer)
 
     def encode(value: Input) -> list[int]:
         return codec.rows([verbalize.input_text(card, value)])[0]
 
     whole = encode(example.input)
-    if len(whole) <= room - answer_tokens:
-        fitted: Fitted | None = Fitted(example.input, whole)
-    else:
-        fitted = cut(example.input, room - answer_tokens, encode)
-    if fitted is None:
-        return None
-    answer = _answer_within(example.answer, len(source_text(fitted.input)))
-    if answer is None:
-        return None
-    text = verbalize.answer_text(card, fitted.input, answer)
-    ids = codec.answers([text])[0]
-    row = TokenRow(example.id, fitted.ids, ids[:half] if cut_answer else ids)
-    return row if row.length + 1 <= room else None
+    most = room - min(answer_tokens, half)
+    while most >= 1:
+        fits = len(whole) <= most
+        fitted = Fitted(example.input, whole) if fits else cut(example.input, most, encode)
+        if fitted is None or example.answer is None:
+            return None
+        answer = _answer_within(example.answer, len(source_text(fitted.input)))
+        if answer is None:
+            return None
+        ids = codec.answers([verbalize.answer_text(card, fitted.input, answer)])[0]
+        row = TokenRow(example.id, fitted.ids, ids[:half] if cut_answer else ids)
+        if row.length + 1 <= room:
+            return row
+        if not isinstance(answer, EntityAnswer | RelationAnswer):
+            return None
+        most = min(most, len(fitted.ids)) * 7 // 8
+    return None
 
 
 def _answer_within(answer: Answer, end: int) -> Answer | None:

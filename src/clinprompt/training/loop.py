@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clinprompt.artifacts.meta import library_versions
 from clinprompt.backbone.engine import Prefix
 from clinprompt.backbone.model import Backbone
 from clinprompt.errors import ClinpromptError
@@ -120,6 +121,8 @@ def run(
         optimizer.load_state_dict(saved["optimizer"])
         begin, since, best_state = saved["step"], saved["since"], saved["best_state"]
         outcome = Outcome(**saved["outcome"])
+        for line in _changed(saved.get("made_by", {}), _made_by(backbone)):
+            progress.say(f"{stage.name}: {line}: rounding may differ from an uninterrupted run's")
     else:
         _evaluate(backbone, stage, 0, since, outcome, best_state)
     if begin:
@@ -134,6 +137,7 @@ def run(
             "optimizer": optimizer.state_dict(),
             "best_state": best_state,
             "outcome": vars(outcome),
+            "made_by": _made_by(backbone),
         }
         checkpoint.save(path, state)
 
@@ -172,6 +176,24 @@ def run(
     progress.end()
     module.load_state_dict({**module.state_dict(), **best_state})
     return outcome
+
+
+def _made_by(backbone: Backbone) -> dict[str, str]:
+    """What the last bits of a result depend on besides the run's identity."""
+    return {
+        **library_versions(),
+        "device": backbone.device.type,
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def _changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    """A line for everything that is not as it was."""
+    return [
+        f"the checkpoint was written with {name} {value}, now it is {now[name]}"
+        for name, value in before.items()
+        if now.get(name, value) != value
+    ]
 
 
 def _step(backbone: Backbone, stage: Stage, step: int) -> StepCost:

@@ -67,10 +67,14 @@ class PromptTable(PromptModule):
     def clip(self, largest: float) -> float:
         """Each prompt by itself, so that no task's gradient depends on another's.
 
-        A step's loss is the mean over its T tasks: `largest` is compared with a T-th of the
-        gradient that a task's own loss would have. To AdamW that factor makes no difference.
+        A step's loss is the mean over its T tasks. Their share is undone first: `largest` bounds
+        the gradient of a task's own loss, whatever else is in the step.
         """
-        norms = [nn.utils.clip_grad_norm_([p], largest) for p in self.table if p.grad is not None]
+        trained = [p for p in self.table if p.grad is not None]
+        for p in trained:
+            assert p.grad is not None
+            p.grad.mul_(len(trained))
+        norms = [nn.utils.clip_grad_norm_([p], largest) for p in trained]
         return float(torch.stack(norms).max()) if norms else 0.0
 
 

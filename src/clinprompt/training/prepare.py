@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,11 +70,13 @@ def training_splits(
     *,
     shots: int | None = None,
     suite: Suite | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, list[Example]]:
     """Training and dev examples of a task.
 
     With `shots`, training is a nested few-shot sample and dev has no more examples than that:
-    somebody with k labelled examples has no large dev set either.
+    somebody with k labelled examples has no large dev set either. What the reader and the leakage
+    check left out is told to `say`.
 
     Raises:
         ClinpromptError: what loading refuses; CP-TRAIN-023 if the task has no train or dev split.
@@ -87,6 +89,8 @@ def training_splits(
                 hint="add a split rule to its card",
             )
     data = load(card, data_root, splits=("train", "dev"), suite=suite)
+    for reason, count in data.report.counts.most_common():
+        say(f"{card.name}: {count} {reason}")
     train, dev = data.splits["train"], data.splits["dev"]
     if shots is not None:
         train = few_shot(train, shots, seed)

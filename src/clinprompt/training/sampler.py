@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -90,12 +90,13 @@ class Sampler:
         self.kappa = None if kappa is None else max(1, min(kappa, count, rows))
         self.per_step = min(per_step or count, count, rows)
         self.weights = np.full(count, 1 / count) if weights is None else weights
+        self._orders: dict[tuple[int, int], tuple[int, ...]] = {}
         self._tasks = [self._draw_tasks(step) for step in range(steps)]
         taken = np.zeros(count, dtype=np.int64)
         self._begin = np.zeros((steps, count), dtype=np.int64)
         for step, tasks in enumerate(self._tasks):
             self._begin[step] = taken
-            for task, share in zip(tasks, self._shares(len(tasks)), strict=True):
+            for task, share in zip(tasks, self._shares(step, len(tasks)), strict=True):
                 taken[task] += share
         self.drawn = taken  # [K] examples of each task over the whole stage
 
@@ -103,7 +104,7 @@ class Sampler:
         """The draws of one step, tasks in the order they were drawn."""
         draws = []
         tasks = self._tasks[step]
-        for task, share in zip(tasks, self._shares(len(tasks)), strict=True):
+        for task, share in zip(tasks, self._shares(step, len(tasks)), strict=True):
             begin, size = int(self._begin[step, task]), self.sizes[task]
             picked = (divmod(begin + k, size) for k in range(share))
             draws.append(Draw(task, tuple(self._order(task, e)[i] for e, i in picked)))
@@ -118,21 +119,26 @@ class Sampler:
         count = len(self.sizes)
         if self.kappa is None:
             turn = [(step * self.per_step + k) for k in range(self.per_step)]
-            return [self._fixed_turns()[t % count] for t in turn]
+            return [self._fixed_turns[t % count] for t in turn]
         rng = self._rng(0, step)
         k = int(rng.integers(min(2, self.kappa), self.kappa + 1))
         return [int(t) for t in rng.choice(count, size=k, replace=False, p=self.weights)]
 
-    @lru_cache(maxsize=1)  # noqa: B019 - a sampler lives as long as its stage
+    @cached_property
     def _fixed_turns(self) -> list[int]:
         # One order for all cycles: a new one could bring a task twice into a step.
         return [int(t) for t in self._rng(1).permutation(len(self.sizes))]
 
-    def _shares(self, tasks: int) -> list[int]:
+    def _shares(self, step: int, tasks: int) -> list[int]:
+        """Rows of each of the step's tasks; rows left over go to others in the next cycle."""
         base, extra = divmod(self.rows, tasks)
-        return [base + (k < extra) for k in range(tasks)]
+        cycle = 0 if self.kappa is not None else step * self.per_step // len(self.sizes)
+        return [base + ((k + cycle) % tasks < extra) for k in range(tasks)]
 
-    @lru_cache(maxsize=256)  # noqa: B019
     def _order(self, task: int, epoch: int) -> tuple[int, ...]:
-        order = self._rng(2, task, epoch).permutation(self.sizes[task])
-        return tuple(int(i) for i in order)
+        key = (task, epoch)
+        if key not in self._orders:
+            self._orders.pop((task, epoch - 2), None)  # a step spans two epochs, seldom more
+            order = self._rng(2, task, epoch).permutation(self.sizes[task])
+            self._orders[key] = tuple(int(i) for i in order)
+        return self._orders[key]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clinprompt.errors import ClinpromptError
 from clinprompt.tasks.yamlfile import plain_yaml, schema_error
@@ -136,9 +136,26 @@ class Recipe(Settings):
     backbone: BackboneSettings = BackboneSettings()
     prompt: PromptSettings = PromptSettings()
     data: DataSettings = DataSettings()
+    teachers_from: Path | None = Field(
+        None, description="teachers of an earlier run (its OUT.work/teachers), instead of new ones"
+    )
     teachers: TeacherSettings = TeacherSettings()
     distil: DistilSettings = DistilSettings()
     engine: EngineSettings = EngineSettings()
+
+    @model_validator(mode="after")
+    def _starts_agree(self) -> Recipe:
+        if (
+            self.distil.distillation
+            and self.distil.start == "teachers"
+            and self.prompt.init == "instruction"
+        ):
+            raise ValueError(
+                "distil.start=teachers averages teachers that share one start, and "
+                "prompt.init=instruction starts each from its own instruction; "
+                "set distil.start=vocabulary or prompt.init=vocabulary"
+            )
+        return self
 
 
 class AdaptRecipe(Settings):

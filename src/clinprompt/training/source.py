@@ -86,12 +86,17 @@ def train_source(
     prepared = prepared or Prepared.of(recipe.backbone)
     progress = progress or Progress(prepared.backbone)
     splits = [
-        training_splits(card, data_root, recipe.data, recipe.seed, suite=suite) for card in cards
+        training_splits(card, data_root, recipe.data, recipe.seed, suite=suite, say=progress.say)
+        for card in cards
     ]
     tasks = prepare_tasks(prepared, cards, splits, recipe.data, recipe.prompt.length)
     for line in too_long(tasks):
         progress.say(line)
-    identity = identity_of(prepared, recipe.model_dump(), tasks)
+    given = _given_teachers(recipe, prepared, cards)
+    described = recipe.model_dump()
+    if given is not None:
+        described |= {"teachers_from": given.digest, "teachers": None}
+    identity = identity_of(prepared, described, tasks)
     if occupied(out):
         finished = PromptSet.load(out)
         if finished.meta.metrics.get("run") == identity:
@@ -106,9 +111,12 @@ def train_source(
         )
 
     with workspace(out) as work:
-        teachers, teacher_outcome = _teach(
-            recipe, prepared, tasks, work, identity, progress, should_stop
-        )
+        if given is None:
+            teachers, teacher_outcome = _teach(
+                recipe, prepared, tasks, work, identity, progress, should_stop
+            )
+        else:
+            teachers, teacher_outcome = given, _outcome_of(given)
         module, outcome = _distil(
             recipe, prepared, tasks, teachers, work, identity, progress, should_stop
         )
@@ -145,6 +153,40 @@ def train_source(
     return prompts
 
 
+def _given_teachers(recipe: Recipe, prepared: Prepared, cards: Sequence[Card]) -> PromptSet | None:
+    """The teachers of an earlier run that the recipe names, if it does.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-052 prompts that can't teach these tasks; CP-ART codes for a
+            broken artefact or another backbone.
+    """
+    if recipe.teachers_from is None or not recipe.distil.distillation:
+        return None
+    found = PromptSet.load(recipe.teachers_from)
+    found.require_backbone(prepared.fingerprint)
+    theirs = [(card.name, card.version) for card in found.meta.tasks]
+    wrong = None
+    if found.meta.form != "plain":
+        wrong = f"holds a '{found.meta.kind}', not teachers"
+    elif theirs != [(card.name, card.version) for card in cards]:
+        wrong = "holds teachers of other tasks, or of other versions of them"
+    elif found.meta.length != recipe.prompt.length:
+        wrong = f"holds prompts of length {found.meta.length}, not {recipe.prompt.length}"
+    if wrong is not None:
+        raise ClinpromptError(
+            "CP-TRAIN-052",
+            wrong,
+            file=recipe.teachers_from,
+            hint="name the folder OUT.work/teachers of a run with the same tasks and prompt length",
+        )
+    return found
+
+
+def _outcome_of(teachers: PromptSet) -> Outcome:
+    history: Any = teachers.meta.metrics["teachers"]
+    return Outcome(**history)
+
+
 def _teach(
     recipe: Recipe,
     prepared: Prepared,
@@ -161,8 +203,7 @@ def _teach(
     if place.exists():
         kept = PromptSet.load(place)
         if kept.meta.metrics.get("run") == identity:
-            history: Any = kept.meta.metrics["teachers"]
-            return kept, Outcome(**history)
+            return kept, _outcome_of(kept)
     backbone = prepared.backbone
     module = PromptTable(initial_prompts(prepared, tasks, recipe.prompt, recipe.seed))
     module.to(backbone.device)
@@ -223,7 +264,8 @@ def _distil(
     settings, backbone = recipe.distil, prepared.backbone
     prompt = recipe.prompt
     if teachers is None or settings.start == "vocabulary":
-        shared = initial_prompts(prepared, tasks[:1], prompt, recipe.seed)[0]
+        fresh = prompt.model_copy(update={"init": "vocabulary"})
+        shared = initial_prompts(prepared, tasks[:1], fresh, recipe.seed)[0]
     else:
         shared = teachers.tensors["prompts"].mean(0)
     u, v = zip(

@@ -294,11 +294,13 @@ def test_another_recipe_or_seed_is_refused(paths: list[Path], tmp_path: Path) ->
 
     with pytest.raises(Interrupted):
         stopped()
-    for changes in ({"seed": 4}, {"distil": {"rate_shared": 0.07}}, {"prompt": {"rank": 2}}):
+    for changes in ({"seed": 4}, {"teachers": {"rate": 0.07}}, {"prompt": {"rank": 2}}):
         with pytest.raises(ClinpromptError, match="CP-TRAIN-032"):
             stopped(**changes)
     with pytest.raises(Interrupted, match="step 2"):  # and the first one still goes on
         stopped()
+    with pytest.raises(Interrupted, match="step 3"):  # teachers don't know how they are distilled
+        stopped(distil={"rate_shared": 0.07})
 
 
 def test_changed_data_is_refused(tmp_path: Path) -> None:

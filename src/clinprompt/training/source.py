@@ -97,6 +97,9 @@ def train_source(
     if given is not None:
         described |= {"teachers_from": given.digest, "teachers": None}
     identity = identity_of(prepared, described, tasks)
+    # Teachers don't depend on how they are distilled: other settings of that find them again.
+    teaching = {k: v for k, v in described.items() if k not in ("name", "distil")}
+    teaching_identity = identity_of(prepared, teaching, tasks)
     if occupied(out):
         finished = PromptSet.load(out)
         if finished.meta.metrics.get("run") == identity:
@@ -113,7 +116,7 @@ def train_source(
     with workspace(out) as work:
         if given is None:
             teachers, teacher_outcome = _teach(
-                recipe, prepared, tasks, work, identity, progress, should_stop
+                recipe, prepared, tasks, work, teaching_identity, progress, should_stop
             )
         else:
             teachers, teacher_outcome = given, _outcome_of(given)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from clinprompt.backbone.attention import use_on_cpu
 from clinprompt.backbone.fetch import KNOWN, cached
 from clinprompt.backbone.masks import Attention
 from clinprompt.backbone.template import Template, choose_template
@@ -39,6 +40,7 @@ class Backbone:
         self.model, self.tokenizer = model, tokenizer
         self.name, self.template = name, template
         self.config = model.config.get_text_config()
+        use_on_cpu(model)
         self.attention = Attention.of(self.config, self.config._attn_implementation)
         self._softcap = getattr(self.config, "final_logit_softcapping", None)
         self._check_head()

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clinprompt.artifacts.meta import Parents, PromptMeta, library_versions
+from clinprompt.artifacts.meta import Parents
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError
 from clinprompt.prompts import compose, mean_update
@@ -22,7 +22,6 @@ from clinprompt.training.loop import Outcome, Stage, run
 from clinprompt.training.modules import Decomposed, PromptModule, PromptTable
 from clinprompt.training.prepare import (
     Prepared,
-    data_counts,
     identity_of,
     initial_prompts,
     prepare_tasks,
@@ -31,6 +30,7 @@ from clinprompt.training.prepare import (
     training_splits,
 )
 from clinprompt.training.progress import Progress
+from clinprompt.training.result import described
 from clinprompt.training.sampler import Sampler
 from clinprompt.training.settings import AdaptRecipe
 from clinprompt.training.workspace import clear_checkpoints, occupied, work_folder, workspace
@@ -106,10 +106,10 @@ def adapt(
         for line in too_long(tasks):
             progress.say(line)
     parent = None if metaprompt is None else metaprompt.digest
-    described = {**recipe.model_dump(), "metaprompt": parent, "shots": shots}
+    inputs = {**recipe.model_dump(), "metaprompt": parent, "shots": shots}
     if not tasks:  # no rows tell the targets apart
-        described["cards"] = [card.model_dump(mode="json") for card in cards]
-    identity = identity_of(prepared, described, tasks)
+        inputs["cards"] = [card.model_dump(mode="json") for card in cards]
+    identity = identity_of(prepared, inputs, tasks)
     finished = _finished(out, identity)
     if finished is not None:
         progress.say(f"{out} is finished already")
@@ -151,25 +151,18 @@ def adapt(
             stage.best_by_task = metaprompt is None
             outcome = run(prepared.backbone, stage, work, identity, progress, should_stop)
         result = PromptSet(
-            PromptMeta(
+            described(
+                prepared,
+                recipe,
                 kind="prompt-tuning" if metaprompt is None else "adapted",
-                form="plain" if metaprompt is None else "decomposed",
-                tasks=tuple(cards),
+                cards=cards,
+                tasks=tasks,
                 length=length,
                 rank=None if metaprompt is None else metaprompt.meta.rank,
-                backbone=recipe.backbone.name,
-                fingerprint=prepared.fingerprint,
-                template=prepared.backbone.template,
-                configuration={**recipe.model_dump(mode="json"), "shots": shots},
-                training_data=data_counts(tasks),
-                metrics={
-                    "run": identity,
-                    "adapt": {**vars(outcome), "start": chosen},
-                },
+                metrics={"run": identity, "adapt": {**vars(outcome), "start": chosen}},
                 parents=Parents(metaprompt=parent),
-                trainable_parameters=module.trainable if tasks else 0,
-                seeds={"run": recipe.seed},
-                libraries=library_versions(),
+                trainable=module.trainable if tasks else 0,
+                shots=shots,
             ),
             _tensors(module),
         )

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clinprompt.artifacts.meta import Parents, PromptMeta, library_versions
+from clinprompt.artifacts.meta import Parents
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.backbone import answers
 from clinprompt.backbone.engine import Prefix
@@ -24,7 +24,6 @@ from clinprompt.training.loop import Outcome, Stage, run
 from clinprompt.training.modules import Decomposed, PromptTable
 from clinprompt.training.prepare import (
     Prepared,
-    data_counts,
     identity_of,
     initial_prompts,
     prepare_tasks,
@@ -33,6 +32,7 @@ from clinprompt.training.prepare import (
     training_splits,
 )
 from clinprompt.training.progress import Progress
+from clinprompt.training.result import described
 from clinprompt.training.sampler import Sampler, mixing_weights
 from clinprompt.training.settings import DistilSettings, Recipe
 from clinprompt.training.workspace import clear_checkpoints, occupied, work_folder, workspace
@@ -93,12 +93,12 @@ def train_source(
     for line in too_long(tasks):
         progress.say(line)
     given = _given_teachers(recipe, prepared, cards)
-    described = recipe.model_dump()
+    inputs = recipe.model_dump()
     if given is not None:
-        described |= {"teachers_from": given.digest, "teachers": None}
-    identity = identity_of(prepared, described, tasks)
+        inputs |= {"teachers_from": given.digest, "teachers": None}
+    identity = identity_of(prepared, inputs, tasks)
     # Teachers don't depend on how they are distilled: other settings of that find them again.
-    teaching = {k: v for k, v in described.items() if k not in ("name", "distil")}
+    teaching = {k: v for k, v in inputs.items() if k not in ("name", "distil")}
     teaching_identity = identity_of(prepared, teaching, tasks)
     if occupied(out):
         finished = PromptSet.load(out)
@@ -124,26 +124,21 @@ def train_source(
             recipe, prepared, tasks, teachers, work, identity, progress, should_stop
         )
         prompts = PromptSet(
-            PromptMeta(
+            described(
+                prepared,
+                recipe,
                 kind="metaprompt",
-                form="decomposed",
-                tasks=tuple(cards),
+                cards=cards,
+                tasks=tasks,
                 length=recipe.prompt.length,
                 rank=recipe.prompt.rank,
-                backbone=recipe.backbone.name,
-                fingerprint=prepared.fingerprint,
-                template=prepared.backbone.template,
-                configuration=recipe.model_dump(mode="json"),
-                training_data=data_counts(tasks),
                 metrics={
                     "run": identity,
                     "teachers": teacher_outcome.to_json(),
                     "distil": outcome.to_json(),
                 },
                 parents=Parents(teachers=None if teachers is None else teachers.digest),
-                trainable_parameters=module.trainable,
-                seeds={"run": recipe.seed},
-                libraries=library_versions(),
+                trainable=module.trainable,
             ),
             {
                 "shared": module.shared.detach().cpu(),
@@ -228,20 +223,16 @@ def _teach(
     )
     outcome = run(backbone, stage, work, identity, progress, should_stop)
     teachers = PromptSet(
-        PromptMeta(
+        described(
+            prepared,
+            recipe,
             kind="prompt-tuning",
-            form="plain",
-            tasks=tuple(task.card for task in tasks),
+            cards=[task.card for task in tasks],
+            tasks=tasks,
             length=recipe.prompt.length,
-            backbone=recipe.backbone.name,
-            fingerprint=prepared.fingerprint,
-            template=backbone.template,
-            configuration=recipe.model_dump(mode="json"),
-            training_data=data_counts(tasks),
+            rank=None,
             metrics={"run": identity, "teachers": outcome.to_json()},
-            trainable_parameters=module.trainable,
-            seeds={"run": recipe.seed},
-            libraries=library_versions(),
+            trainable=module.trainable,
         ),
         {"prompts": torch.stack([p.detach().cpu() for p in module.table])},
     )

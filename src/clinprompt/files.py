@@ -43,12 +43,19 @@ def decode(raw: bytes, path: Path, encoding: str = "utf-8") -> str:
     """Text of `raw`; a byte-order mark is dropped and line ends are kept.
 
     Raises:
-        ClinpromptError: CP-DATA-004 if the bytes are not `encoding` (with the line).
+        ClinpromptError: CP-DATA-004 if the bytes are not `encoding` (with the line), CP-DATA-008
+            if there is no such encoding.
     """
     if encoding == "utf-8":
         encoding = "utf-8-sig"
     try:
         return raw.decode(encoding)
+    except LookupError as error:
+        raise ClinpromptError(
+            "CP-DATA-008",
+            f"unknown encoding '{encoding}'",
+            hint="name one that Python knows, such as utf-8, cp1252 or latin-1",
+        ) from error
     except UnicodeDecodeError as error:
         raise ClinpromptError(
             "CP-DATA-004",

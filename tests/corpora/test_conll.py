@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinprompt.corpora import Report, read
-from clinprompt.corpora.bio import Chunk, encode
 from clinprompt.corpora.pubtator import Document, write
+from clinprompt.documents.bio import Chunk, encode
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import EntityAnswer, Example, TextInput
 

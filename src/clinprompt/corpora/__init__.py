@@ -4,14 +4,18 @@ Importing this package registers every reader; `names` lists them and `read` cal
 """
 
 from clinprompt.corpora import (  # noqa: F401  (importing a reader registers it)
+    annotated,
     concept_relations,
     conll,
+    emrqa,
     evidence_inference,
     headqa,
     json_spans,
     marked,
+    mediqa2019,
     mediqa_mas,
     medquad,
+    mimic_cxr,
     pair_table,
     phee,
     primock57,

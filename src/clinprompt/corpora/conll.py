@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,14 +10,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from clinprompt.corpora import bio, pubtator, tokens
+from clinprompt.corpora import pubtator
 from clinprompt.corpora.registry import Options, Source, reader
 from clinprompt.corpora.sampling import kept
+from clinprompt.documents import bio, tokens
+from clinprompt.documents.conll_lines import cells_of, opens_document
 from clinprompt.errors import ClinpromptError, did_you_mean
 from clinprompt.examples import Entity, EntityAnswer, Example, Span, TextInput
 from clinprompt.files import read_text
 
-DOCSTART = "-DOCSTART-"
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -131,8 +131,7 @@ def _sentences(file: Path, options: ConllOptions, source: Source) -> Iterator[Se
             blank = blank + 1 if current is None else 0
             current = None
             continue
-        cells = line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
-        if cells[0] == DOCSTART:
+        if opens_document(line):
             if current is not None:
                 yield current
             current = None
@@ -141,6 +140,7 @@ def _sentences(file: Path, options: ConllOptions, source: Source) -> Iterator[Se
         # Blank lines at the end of a file are no sentences: they count once more text follows.
         source.report.skip("empty sentence left out", file, number - 1, count=max(blank, 0))
         blank = 0
+        cells = cells_of(line)
         columns = columns or len(cells)
         token, tag = _cells(cells, columns, options, file, number)
         current = current or Sentence(number, document)

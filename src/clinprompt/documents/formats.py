@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -42,11 +43,29 @@ class WriteOptions:
         artefact: digest of the prompts that made the annotations, for formats that keep provenance.
         scheme: tags of CoNLL files.
         schema: of BigBIO files; None is the one that holds the annotations.
+        made: when the annotations were made, with its time zone, for formats that keep it. None is
+            now; give it for output that is the same in each run.
+        formulas: what `csv` does with cells that a spreadsheet would run as a formula.
+        note_ids: what `omop` does where a document's id is not the number of its note.
+        resources: pairs of a label and what `fhir` makes of its mentions: ``Condition``,
+            ``Observation`` or ``none``. Other labels go by its own list.
+        validate: whether `fhir` has each bundle checked by the ``fhir.resources`` library.
     """
 
     artefact: str | None = None
     scheme: Literal["BIO", "BIO2", "IO", "BIOES"] = "BIO2"
     schema: Literal["KB", "QA", "TE", "T2T", "TEXT", "PAIRS"] | None = None
+    made: datetime | None = None
+    formulas: Literal["mark", "keep"] = "mark"
+    note_ids: Literal["refuse", "number"] = "refuse"
+    resources: tuple[tuple[str, str], ...] = ()
+    validate: bool = False
+
+    @property
+    def moment(self) -> datetime:
+        """`made`, or now, to the second and with its time zone."""
+        made = self.made or datetime.now(UTC)
+        return (made if made.tzinfo else made.replace(tzinfo=UTC)).replace(microsecond=0)
 
 
 Read = Callable[[Path, ReadOptions, Report], Iterable[Document]]

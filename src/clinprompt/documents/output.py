@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 from clinprompt.errors import ClinpromptError
+
+UNWRITABLE = "CP-DOC-004"  # the code of what no other document would help against
 
 
 def write_bytes(path: Path, raw: bytes) -> None:
@@ -21,7 +24,7 @@ def write_bytes(path: Path, raw: bytes) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise ClinpromptError(
-            "CP-DOC-004", f"cannot be written ({error.strerror})", file=path
+            UNWRITABLE, f"cannot be written ({error.strerror})", file=path
         ) from error
 
 
@@ -29,9 +32,19 @@ def document_file(folder: Path, document: str, suffix: str) -> Path:
     """The file of a document, ``folder/<id><suffix>``.
 
     Raises:
-        ClinpromptError: CP-DOC-005 if its id would lead outside the folder.
+        ClinpromptError: CP-DOC-005 if its id would lead outside the folder, or is no path in its
+            shortest form (``a//b`` and ``a/b`` would be one file).
     """
     parts = PurePosixPath(document).parts
-    if not parts or document.startswith("/") or ".." in parts or "\\" in document:
+    odd = str(PurePosixPath(document)) != document or not _encodable(document)
+    if not parts or document.startswith("/") or ".." in parts or "\\" in document or odd:
         raise ClinpromptError("CP-DOC-005", f"document id '{document}' can't name a file")
     return folder / f"{document}{suffix}"
+
+
+def _encodable(name: str) -> bool:
+    """Whether the file system can be asked for such a name at all."""
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False

@@ -7,7 +7,9 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +17,7 @@ from clinprompt.errors import ClinpromptError
 from clinprompt.files import decode, read_bytes
 
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+_NARROWED: ContextVar[tuple[Path, tuple[Member, ...]] | None] = ContextVar("narrowed", default=None)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,9 @@ def members(path: Path) -> list[Member]:
         ClinpromptError: CP-DOC-001 no such file or folder, CP-DOC-002 a broken or truncated
             archive, CP-DOC-003 a member that leads outside its archive.
     """
+    narrowed = _NARROWED.get()
+    if narrowed is not None and narrowed[0] == path:
+        return list(narrowed[1])
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         found = [(str(file.relative_to(path).as_posix()), file) for file in files]
@@ -73,6 +79,28 @@ def members(path: Path) -> list[Member]:
         return _zip(path)
     name = path.name.removesuffix(".xz").removesuffix(".gz")
     return [Member(name, str(path), _reader(path))]
+
+
+def alone(path: Path) -> bool:
+    """Whether `path` names one file, which is read whatever its name ends in.
+
+    In a folder or archive a reader passes over the files that are not of its format.
+    """
+    return path.is_file() and not path.name.lower().endswith((*_TAR, ".zip"))
+
+
+@contextmanager
+def narrowed(path: Path, some: Sequence[Member]) -> Iterator[None]:
+    """Inside, `members(path)` gives only these.
+
+    So the files of one document can be read alone, by any format, under their own names: what is
+    wrong with one document then does not keep the others from being read.
+    """
+    token = _NARROWED.set((path, tuple(some)))
+    try:
+        yield
+    finally:
+        _NARROWED.reset(token)
 
 
 def _wanted(name: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinprompt.corpora.tokens import TOKEN, Spacing, join, locate
+from clinprompt.documents.tokens import TOKEN, Spacing, join, locate
 
 TOKENS = st.lists(
     st.sampled_from(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinprompt.corpora.bio import Chunk, Scheme, decode, encode, parse_tag
+from clinprompt.documents.bio import Chunk, Scheme, decode, encode, parse_tag
 
 
 def tags(text: str, scheme: Scheme = "bio2", bare: str | None = None) -> list[tuple[str, str]]:

@@ -12,8 +12,11 @@ from clinprompt.verbalize import answer_text, canonical, input_text, instruction
 SAMPLE = 250
 
 
+NAMES = [card.name for card in catalogue.all_cards() if not card.obtain]
+
+
 @pytest.mark.data
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", NAMES)
 def test_answers_survive(data_root: Path, name: str) -> None:
     card = catalogue.find(name)
     assert instruction(card).startswith(card.instruction.strip())

@@ -118,6 +118,8 @@ class Card(Strict):
         negative_labels: labels left out of micro_f1.
         instruction: what the model is told; it precedes the input.
         metric: the metric that the field uses for this set; `metrics` adds others.
+        access: whether the data are open to anyone, given after an agreement is signed, or private.
+        obtain: how to get a local copy and where to put it, for data that can't be passed on.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -137,6 +139,7 @@ class Card(Strict):
     citation: str
     homepage: str = ""
     access: Literal["open", "agreement", "private"] = "open"
+    obtain: str = ""
     notes: list[str] = Field(default_factory=list)
     _folder: Path | None = PrivateAttr(default=None)
 

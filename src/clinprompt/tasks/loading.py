@@ -11,12 +11,12 @@ from clinprompt.corpora import registry
 from clinprompt.corpora.registry import Report
 from clinprompt.errors import ClinpromptError, did_you_mean
 from clinprompt.examples import Example
-from clinprompt.tasks.card import SPLITS, Card, RawSplit, Split
+from clinprompt.tasks.card import SPLITS, Card, Split
+from clinprompt.tasks.local import ROOT_VARIABLE, card_root, files_of, need_local_copy
 from clinprompt.tasks.splits import apply_rules
 from clinprompt.tasks.suite import Suite, TaskDrops, bundled_drops
 from clinprompt.tasks.validation import complaints
 
-ROOT_VARIABLE = "CLINPROMPT_DATA"
 DROPPED = "left out by the leakage check"
 
 
@@ -50,37 +50,6 @@ def resolve_data_root(option: str | Path | None) -> Path | None:
     return root
 
 
-def card_root(card: Card, data_root: Path | None) -> Path:
-    """The folder that the card's relative paths start from.
-
-    For a user's own card it is the card's folder if the first file lies there, else the data root.
-
-    Raises:
-        ClinpromptError: CP-TASK-061 if there is neither.
-    """
-    named = [Path(file) for files in card.data.files.values() for file in files]
-    if not named:
-        return data_root or card.folder or Path()
-    if card.folder is not None and (data_root is None or (card.folder / named[0]).exists()):
-        return card.folder
-    if data_root is None and not all(path.is_absolute() for path in named):
-        raise ClinpromptError(
-            "CP-TASK-061",
-            f"task '{card.name}' needs data files, and it is not known where they are",
-            hint=f"set --data-root or {ROOT_VARIABLE} to the folder that holds '{named[0]}'",
-        )
-    return data_root or Path()
-
-
-def files_of(card: Card, data_root: Path | None) -> dict[RawSplit, list[Path]]:
-    """The files of each split that is read, as full paths (none for a reader without files)."""
-    root = card_root(card, data_root)
-    return {
-        split: [root / name for name in card.data.files.get(split, ())]
-        for split in card.data.raw_splits
-    }
-
-
 def wanted(card: Card, splits: Collection[str] | None) -> tuple[Split, ...]:
     """The asked-for splits in order (None: all the task has).
 
@@ -105,10 +74,14 @@ def read(card: Card, data_root: Path | None, splits: Collection[str] | None = No
     Only the files behind the asked-for splits are read.
 
     Raises:
-        ClinpromptError: what `wanted`, `card_root`, the reader and the split rules refuse.
+        ClinpromptError: what `wanted`, `card_root`, the reader and the split rules refuse;
+            CP-TASK-400 data that each user has to get, and that are not there.
     """
     chosen = wanted(card, splits)
     origins = card.data.origins()
+    needed = [split for split in card.data.raw_splits if split in {origins[s] for s in chosen}]
+    if (error := need_local_copy(card, data_root, needed)) is not None:
+        raise error
     files = files_of(card, data_root)
     root = card_root(card, data_root)
     report = Report()
@@ -121,8 +94,7 @@ def read(card: Card, data_root: Path | None, splits: Collection[str] | None = No
             split=split,
             report=report,
         )
-        for split in card.data.raw_splits
-        if split in {origins[name] for name in chosen}
+        for split in needed
     }
     made = apply_rules(raw, card.data.split)
     return TaskData(card, {split: made[split] for split in chosen}, report)

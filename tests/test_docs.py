@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shlex
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from clinprompt.cli.app import app
+from clinprompt.documents.record import from_record, to_record
 from clinprompt.tasks.card import parse_card
 from clinprompt.tasks.loading import load
 
@@ -59,6 +61,31 @@ def test_documented_commands_parse(page, command):
 def test_cheap_commands_run(command):
     result = CliRunner().invoke(app, shlex.split(command)[1:])
     assert result.exit_code == 0, result.output
+
+
+def test_the_commands_on_documents_run(tmp_path, monkeypatch):
+    """Those of the guide to documents, one after the other, on a folder as it describes."""
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "17.txt").write_text("Denies fever on aspirin.")
+    (tmp_path / "notes" / "17.ann").write_text(
+        "T1\tProblem 7 12\tfever\nA1\tNegated T1\nT2\tDrug 16 23\taspirin\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    found = [command for page, command in commands() if page == "documents.md"]
+    assert len(found) > 5
+    for command in found:
+        result = CliRunner().invoke(app, shlex.split(command)[1:])
+        assert result.exit_code == 0, f"{command}: {result.output}"
+    for written in ("notes.jsonl", "pages/index.html", "table.csv", "bundles/17.json"):
+        assert (tmp_path / written).is_file()
+
+
+def test_the_native_record_in_the_guide_is_one():
+    text = (ROOT / "docs" / "documents.md").read_text(encoding="utf-8")
+    block = next(block for language, block in _FENCE.findall(text) if language == "json")
+    document = from_record(json.loads(block), "documents.md")
+    assert document.mentions[0].surface(document.text) == "fever"
+    assert to_record(document) == json.loads(block)
 
 
 def test_relative_links_lead_somewhere():

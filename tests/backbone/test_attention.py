@@ -9,13 +9,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.backbone import tiny
 from torch import Tensor
 
 from clinprompt.backbone import attention
+from tests.backbone import tiny
 
 
-def plain(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, scale: float) -> Tensor:
+def plain(
+    query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, scale: float
+) -> Tensor:
     """softmax(q kᵀ · scale) v, a head at a time."""
     group = query.shape[1] // key.shape[1]
     heads = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from tests.inference import world
 
 from clinprompt import verbalize
 from clinprompt.backbone.codec import Codec
+from clinprompt.backbone.decode import Generated
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import (
     Answer,
@@ -36,12 +38,12 @@ def predictor(card: Card, **settings: Any) -> Predictor:
 def writes(monkeypatch: pytest.MonkeyPatch, codec: Codec, texts: dict[str, str]) -> None:
     """Let the backbone write, to an input that holds a key, the text of that key."""
 
-    def greedy(_: Any, __: Any, inputs: Any, *___: Any, **____: Any) -> list[list[int]]:
+    def greedy(_: Any, __: Any, inputs: Any, *___: Any, **____: Any) -> list[Generated]:
         found = []
         for ids in inputs:
             text = next(texts[key] for key in texts if key in codec.decode(ids))
             found.append(codec.answers([text])[0])
-        return found
+        return world.generated(found)
 
     monkeypatch.setattr(predictor_module.decode, "greedy", greedy)
 
@@ -74,6 +76,9 @@ def test_scores_are_those_of_what_was_written(monkeypatch: pytest.MonkeyPatch) -
     assert found.counts["unfinished"] == found.counts["truncated"] == 0
     assert [item.id for item in found.items] == ["Ann", "Bob", "Cy"]
     lines = [json.loads(line) for line in found.lines()]
+    tokens = len("drug: aspirin") + 1  # bytes and the end, each of log-probability -0.1
+    sure = lines[0]["answer"]["entities"][0].pop("confidence")
+    assert sure == pytest.approx(math.exp(-0.1 * tokens), abs=1e-6)
     assert lines[0]["gold"] == lines[0]["answer"]
     assert lines[1]["answer"] == {"entities": []}
     assert lines[1]["output"] == "drug: statin\nhello"
@@ -91,7 +96,9 @@ def test_gold_answers_score_a_hundred(card: Card, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(
             predictor_module.decode,
             "greedy",
-            lambda *_, **__: answering.codec.answers([verbalize.answer_text(card, value, answer)]),
+            lambda *_, **__: world.generated(
+                answering.codec.answers([verbalize.answer_text(card, value, answer)])
+            ),
         )
         words = source_text(value).split() or ["some"]
         lines = {

@@ -140,7 +140,7 @@ def test_generated_text_becomes_typed_answers(monkeypatch: pytest.MonkeyPatch) -
     answering = predictor()
     written = "drug: aspirin\nsign: cough\nsign: rash\nwhat is this"
     ids = answering.codec.answers([written])
-    monkeypatch.setattr(module.decode, "greedy", lambda *_, **__: ids)
+    monkeypatch.setattr(module.decode, "greedy", lambda *_, **__: world.generated(ids))
     found = answering.answer([Request("mentions", TextInput("aspirin for cough"))])[0]
     assert isinstance(found.answer, EntityAnswer)
     assert [(e.label, e.spans) for e in found.answer.entities] == [
@@ -165,13 +165,15 @@ def test_a_half_written_mention_is_no_answer(
 ) -> None:
     answering = predictor()
     ids = answering.codec.texts([written])
-    monkeypatch.setattr(module.decode, "greedy", lambda *_, **__: ids)
+    monkeypatch.setattr(module.decode, "greedy", lambda *_, **__: world.generated(ids))
     found = answering.answer([Request("mentions", TextInput("as aspirin"))])[0]
     assert isinstance(found.answer, EntityAnswer)
     assert len(found.answer.entities) == drugs
     assert (found.unparsable, found.unfinished, found.text) == (unparsable, True, written)
     # Once it has ended, the same text counts as it is.
-    monkeypatch.setattr(module.decode, "greedy", lambda *_, **__: [[*ids[0], answering.codec.end]])
+    monkeypatch.setattr(
+        module.decode, "greedy", lambda *_, **__: world.generated([[*ids[0], answering.codec.end]])
+    )
     ended = answering.answer([Request("mentions", TextInput("as aspirin"))])[0]
     assert isinstance(ended.answer, EntityAnswer)
     assert len(ended.answer.entities) == written.count("drug")
@@ -236,7 +238,7 @@ def test_a_long_input_is_cut_at_its_end_and_flagged(monkeypatch: pytest.MonkeyPa
     answering = predictor(PredictorSettings(long_inputs="truncate", max_new=20))
     note = "aspirin " * 100 + "rash"
     ids = answering.codec.answers(["drug: aspirin\nsign: rash"])
-    monkeypatch.setattr(module.decode, "greedy", lambda *_, **__: ids)
+    monkeypatch.setattr(module.decode, "greedy", lambda *_, **__: world.generated(ids))
     found = answering.answer([Request("mentions", TextInput(note), "long")])[0]
     assert found.truncated
     assert isinstance(found.answer, EntityAnswer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from clinprompt.artifacts.fingerprint import fingerprint
 from clinprompt.artifacts.meta import PromptMeta
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.backbone.codec import Codec
+from clinprompt.backbone.decode import Generated
 from clinprompt.examples import Entity, Input, PairInput, PremiseInput, QuestionInput, TextInput
 from clinprompt.tasks.card import Card, DataSpec
 from clinprompt.training.prepare import Prepared
@@ -106,6 +108,11 @@ def saved(folder: Path, *asked: Card) -> Path:
     prompts = prompt_set(ready, *asked, name=str(folder / "backbone"))
     prompts.save(folder / "prompts")
     return folder / "prompts"
+
+
+def generated(ids: Sequence[Sequence[int]], logprob: float = -0.1) -> list[Generated]:
+    """Token ids as decoding gives them, all equally probable."""
+    return [Generated(list(row), [logprob] * len(row)) for row in ids]
 
 
 def text(random_: random.Random, longest: int = 12) -> str:

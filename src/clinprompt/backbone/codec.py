@@ -30,6 +30,7 @@ class Codec:
 
     def __init__(self, tokenizer: Any, template: Template) -> None:
         self.tokenizer, self.template = tokenizer, template
+        self._line_ends: dict[int, int] = {}
         self._plain = _without_markers(tokenizer)
         bos = [int(tokenizer.bos_token_id)] if template.bos else []
         self._head = bos + self._special(template.head)
@@ -83,6 +84,12 @@ class Codec:
     def tail_length(self) -> int:
         """Tokens at the end of every row that do not come from its input."""
         return len(self._tail)
+
+    def line_ends(self, token: int) -> int:
+        """How many lines end in the text of a token."""
+        if token not in self._line_ends:
+            self._line_ends[token] = self.decode([token]).count("\n")
+        return self._line_ends[token]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Generated ids to text; the end token and what follows it are left out."""

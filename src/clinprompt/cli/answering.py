@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,7 +14,9 @@ from clinprompt.cli.output import note, number
 
 if TYPE_CHECKING:
     from clinprompt.artifacts.prompt_set import PromptSet
+    from clinprompt.inference.predictor import Predictor
     from clinprompt.inference.requests import PredictorSettings
+    from clinprompt.inference.together import Together
     from clinprompt.training.prepare import Prepared
 
 Backbone = Annotated[
@@ -28,10 +32,27 @@ Dtype = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 LongInputs = Annotated[
-    Literal["refuse", "truncate"],
+    Literal["refuse", "truncate", "window"],
     typer.Option(
-        help="What becomes of inputs longer than the context: refused, or the end of their text "
-        "cut off, flagged and counted."
+        help="What becomes of inputs longer than the context: refused; or the end of their text "
+        "cut off, flagged and counted; or read in windows, whose answers are merged."
+    ),
+]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Most tokens of a window, for --long-inputs window. Default: what fits the context, "
+        "for lists of mentions or relations at most 512.",
+        show_default=False,
+    ),
+]
+Overlap = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Most tokens that two windows share. Default: an eighth of a window, at most 128.",
+        show_default=False,
     ),
 ]
 MaxNew = Annotated[
@@ -49,14 +70,65 @@ Threads = Annotated[
     typer.Option(min=1, help="CPU threads. Default: as PyTorch chooses.", show_default=False),
 ]
 
+Grounded = Annotated[
+    bool,
+    typer.Option(
+        "--grounded/--free",
+        help="Hold generated mentions, relations and spans to the text, so that none can be "
+        "invented (needs the package llguidance).",
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Drop mentions and relations of lower confidence; they are counted.",
+        show_default=False,
+    ),
+]
+
 
 def settings_of(
-    long_inputs: Literal["refuse", "truncate"], max_new: int | None, batch_tokens: int | None
+    long_inputs: Literal["refuse", "truncate", "window"],
+    max_new: int | None,
+    batch_tokens: int | None,
+    window: int | None = None,
+    overlap: int | None = None,
+    *,
+    grounded: bool = False,
+    threshold: float | None = None,
 ) -> PredictorSettings:
-    """The options as a predictor wants them."""
+    """The options as a predictor wants them.
+
+    Raises:
+        ClinpromptError: CP-INF-104 a size of windows where none are read.
+    """
+    from clinprompt.errors import ClinpromptError
     from clinprompt.inference.requests import PredictorSettings
 
-    return PredictorSettings(long_inputs, max_new, batch_tokens)
+    if long_inputs != "window" and (window, overlap) != (None, None):
+        raise ClinpromptError(
+            "CP-INF-104",
+            f"--window and --overlap change nothing with --long-inputs {long_inputs}",
+            hint="add --long-inputs window",
+        )
+    return PredictorSettings(
+        long_inputs,
+        max_new,
+        batch_tokens,
+        window=window,
+        overlap=overlap,
+        grounded=grounded,
+        threshold=threshold,
+    )
+
+
+def predictor_class(settings: PredictorSettings) -> type[Predictor]:
+    """The predictor that answers as the settings say."""
+    from clinprompt.inference.windows.predictor import predictor_class
+
+    return predictor_class(settings.long_inputs)
 
 
 def prepare(
@@ -76,12 +148,10 @@ def prepare(
         settings = BackboneSettings.model_validate({"dtype": dtype or "auto", "device": device})
         template = None
     else:
-        trained = prompts.meta.configuration.get("backbone")
-        recorded = trained.get("dtype") if isinstance(trained, dict) else None
         settings = BackboneSettings.model_validate(
             {
                 "name": prompts.meta.backbone,
-                "dtype": dtype or recorded or "auto",
+                "dtype": dtype or _recorded_dtype(prompts) or "auto",
                 "device": device,
             }
         )
@@ -93,6 +163,49 @@ def prepare(
     if prompts is not None:
         prompts.require_backbone(prepared.fingerprint)
     return prepared
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Where and how the backbone is loaded, as the options say."""
+
+    backbone: str | None
+    dtype: Literal["auto", "float32", "bfloat16"] | None
+    device: str
+    threads: int | None
+
+    def prepare(self, chosen: Together) -> Prepared:
+        """Load the backbone that prompts were trained on.
+
+        Raises:
+            ClinpromptError: CP-CLI-160 prompts were trained in different float types, and none is
+                asked for; what `prepare` raises.
+        """
+        from clinprompt.errors import ClinpromptError
+
+        types = {folder: _recorded_dtype(prompts) for folder, prompts in chosen.sets}
+        if self.dtype is None and len(set(types.values())) > 1:
+            found = ", ".join(f"'{folder}' in {kind or 'auto'}" for folder, kind in types.items())
+            raise ClinpromptError(
+                "CP-CLI-160",
+                f"the prompts were trained in different float types: {found}",
+                hint="choose one with --dtype",
+            )
+        return prepare(chosen.first, self.backbone, self.dtype, self.device)
+
+
+def load_prompts(folders: Sequence[Path], tasks: Sequence[str] | None = None) -> Together:
+    """Read folders with prompts, and check that they can be asked together."""
+    from clinprompt.artifacts.prompt_set import PromptSet
+    from clinprompt.inference.together import together
+
+    return together([(folder, PromptSet.load(folder)) for folder in folders], tasks)
+
+
+def _recorded_dtype(prompts: PromptSet) -> Any:
+    """The float type that prompts were trained in, if they say so."""
+    trained = prompts.meta.configuration.get("backbone")
+    return trained.get("dtype") if isinstance(trained, dict) else None
 
 
 class Meter:

@@ -14,7 +14,19 @@ import typer
 from typer.core import TyperGroup
 
 from clinprompt import __version__
-from clinprompt.cli import backbone, evaluate, predict, quickstart, show, tasks, train
+from clinprompt.cli import (
+    backbone,
+    convert,
+    evaluate,
+    predict,
+    quickstart,
+    score,
+    show,
+    stats,
+    tasks,
+    train,
+    view,
+)
 from clinprompt.errors import ClinpromptError
 
 BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
@@ -90,3 +102,7 @@ app.command("adapt")(train.adapt)
 app.command("show")(show.show)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("convert")(convert.convert)
+app.command("stats")(stats.stats)
+app.command("view")(view.view)
+app.command("score")(score.score)

@@ -19,6 +19,7 @@ from clinprompt.cli.runtime import set_up
 if TYPE_CHECKING:
     from clinprompt.inference.evaluate import Evaluation
     from clinprompt.metrics import Estimate
+    from clinprompt.metrics.calibration import Calibration
 
 
 def evaluate(
@@ -69,8 +70,18 @@ def evaluate(
     dtype: answering.Dtype = None,
     device: answering.Device = "auto",
     long_inputs: answering.LongInputs = "refuse",
+    window: answering.Window = None,
+    overlap: answering.Overlap = None,
     max_new: answering.MaxNew = None,
     batch_tokens: answering.BatchTokens = None,
+    grounded: answering.Grounded = False,
+    threshold: answering.Threshold = None,
+    calibration: Annotated[
+        bool,
+        typer.Option(
+            "--calibration", help="Also say how far confidences can be trusted, and the best one."
+        ),
+    ] = False,
     resamples: Annotated[
         int, typer.Option(min=2, help="Bootstrap draws behind the intervals.")
     ] = 1000,
@@ -82,8 +93,8 @@ def evaluate(
     from clinprompt.errors import ClinpromptError
     from clinprompt.inference.evaluate import evaluate as run
     from clinprompt.inference.evaluate import prompt_record, sample
-    from clinprompt.inference.predictor import Predictor
     from clinprompt.inference.selection import select
+    from clinprompt.inference.sureness import calibrate
     from clinprompt.inference.writing import write_atomically
     from clinprompt.tasks.loading import load, resolve_data_root
     from clinprompt.tasks.suite import find_suite
@@ -105,7 +116,16 @@ def evaluate(
         note(f"{number(count)} {reason}")
     examples = sample(all_examples, limit, seed)
     prepared = answering.prepare(prompts, backbone, dtype, device)
-    predictor = Predictor(prepared, answering.settings_of(long_inputs, max_new, batch_tokens))
+    settings = answering.settings_of(
+        long_inputs,
+        max_new,
+        batch_tokens,
+        window,
+        overlap,
+        grounded=grounded,
+        threshold=threshold,
+    )
+    predictor = answering.predictor_class(settings)(prepared, settings)
     prompt = None
     if prompts is not None and chosen.prompt is not None:
         prompt = prompts.task_prompt(chosen.prompt)
@@ -114,6 +134,7 @@ def evaluate(
     evaluation = run(
         predictor, chosen.card, examples, resamples=resamples, seed=seed, progress=meter
     )
+    reliability = calibrate(evaluation) if calibration else None
     used = None if chosen.prompt is None else prompt_record(prompts, chosen.prompt)
     if predictions_file is not None:
         write_atomically(predictions_file, (f"{line}\n" for line in evaluation.lines()))
@@ -126,10 +147,13 @@ def evaluate(
             seed=seed,
             left_out=dict(data.report.counts),
             prompt=used,
+            **({} if reliability is None else {"calibration": reliability.to_json()}),
             command=shlex.join(["clinprompt", *sys.argv[1:]]),
         )
         write_atomically(json_file, [json.dumps(content, indent=2, ensure_ascii=False) + "\n"])
     _print(evaluation, split, len(all_examples), used)
+    if reliability is not None:
+        _print_calibration(reliability)
 
 
 def _print(evaluation: Evaluation, split: str, total: int, used: dict[str, Any] | None) -> None:
@@ -164,6 +188,30 @@ def _print(evaluation: Evaluation, split: str, total: int, used: dict[str, Any] 
     print_table(("what", "count"), [(k, number(v)) for k, v in counts.items()], right=("count",))
     speed = f"{evaluation.examples_per_second:.1f} examples/s"
     print(f"\n{answering.duration(evaluation.seconds)}, {speed}")
+
+
+def _print_calibration(found: Calibration) -> None:
+    heading("confidence")
+    columns = ("confidence", "items", "mean", "right")
+    rows = [
+        (
+            f"{one.low:.2f} to {one.high:.2f}",
+            number(one.count),
+            f"{one.confidence:.3f}",
+            f"{one.accuracy:.3f}",
+        )
+        for one in found.bins
+        if one.confidence is not None and one.accuracy is not None
+    ]
+    print_table(columns, rows, right=columns[1:])
+    print(f"\nexpected calibration error {found.ece:.3f} ({number(found.count)} items)")
+    if found.unknown:
+        print(f"{number(found.unknown)} items have no confidence")
+    if (best := found.best) is not None:
+        print(
+            f"best F1 {best.f1:.1f} with --threshold {best.value:.4f} "
+            f"(precision {best.precision:.1f}, recall {best.recall:.1f})"
+        )
 
 
 def _estimate(estimate: Estimate) -> tuple[str, str]:

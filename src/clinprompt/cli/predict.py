@@ -1,4 +1,4 @@
-"""``clinprompt predict``: a file of inputs to a file of typed answers."""
+"""``clinprompt predict``: a file of inputs to a file of typed answers; notes to annotated ones."""
 
 from __future__ import annotations
 
@@ -6,75 +6,197 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
-from clinprompt.cli import answering
+from clinprompt.cli import answering, predict_notes
 from clinprompt.cli.output import note, number
 from clinprompt.cli.runtime import set_up
 
 if TYPE_CHECKING:
     from clinprompt.inference.journal import Journal, Pipe
     from clinprompt.inference.predict import Totals
+    from clinprompt.inference.requests import PredictorSettings
 
 
 def predict(
-    prompt_dir: Annotated[Path, typer.Argument(help="Folder with prompts.")],
+    prompt_dirs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PROMPT_DIR...", help="Folders with prompts, all of the same backbone."
+        ),
+    ],
     source: Annotated[
         str,
-        typer.Option("-i", "--input", help="JSON lines to answer; - for standard input."),
+        typer.Option(
+            "-i",
+            "--input",
+            help="JSON lines to answer, - for standard input; or a folder, an archive or (with "
+            "--from) a file of notes.",
+        ),
     ],
     target: Annotated[
         str,
-        typer.Option("-o", "--output", help="Where answers go; - for standard output."),
+        typer.Option(
+            "-o", "--output", help="Where answers go; - for standard output. For notes, a folder."
+        ),
     ],
     task: Annotated[
         str | None,
         typer.Option(
-            help="Task of lines that name none. Not needed for prompts of one task.",
+            help="Task of lines that name none; not needed for prompts of one task. For notes, "
+            "which tasks are asked: names with commas. Default: all.",
             show_default=False,
         ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Begin anew instead of going on.")
     ] = False,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Notes: format they are in. Default: by file names, where they leave no doubt.",
+            show_default=False,
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help="Notes: formats to write. Default: jsonl.", show_default=False),
+    ] = None,
+    existing: Annotated[
+        Literal["keep", "mentions", "replace"] | None,
+        typer.Option(
+            help="Notes: what becomes of annotations that they have: all are kept, mentions alone, "
+            "or none. Must be said if there are any.",
+            show_default=False,
+        ),
+    ] = None,
+    question: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[TASK=]TEXT",
+            help="Notes: what a question task asks (of inference: the hypothesis).",
+            show_default=False,
+        ),
+    ] = None,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK=HEAD:TAIL",
+            help="Notes: labels of the mentions that a pair task relates, where its card does "
+            "not name them.",
+            show_default=False,
+        ),
+    ] = None,
+    max_pairs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Notes: most pairs of a note and task, the nearest ones. Default: 64.",
+            show_default=False,
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="Notes: of text files. Default: utf-8.", show_default=False),
+    ] = None,
+    offsets: Annotated[
+        Literal["characters", "bytes"] | None,
+        typer.Option(
+            help="Notes: what offsets in their files count. Default: characters.",
+            show_default=False,
+        ),
+    ] = None,
+    mismatch: Annotated[
+        Literal["refuse", "realign"] | None,
+        typer.Option(
+            help="Notes: what is done with offsets that do not cover the text they quote. "
+            "Default: refuse.",
+            show_default=False,
+        ),
+    ] = None,
+    note_ids: Annotated[
+        Literal["refuse", "number"] | None,
+        typer.Option(
+            help="Notes: what omop does with ids that are not numbers. Default: refuse.",
+            show_default=False,
+        ),
+    ] = None,
     backbone: answering.Backbone = None,
     dtype: answering.Dtype = None,
     device: answering.Device = "auto",
     long_inputs: answering.LongInputs = "refuse",
+    window: answering.Window = None,
+    overlap: answering.Overlap = None,
     max_new: answering.MaxNew = None,
     batch_tokens: answering.BatchTokens = None,
+    grounded: answering.Grounded = False,
+    threshold: answering.Threshold = None,
     chunk: Annotated[
-        int, typer.Option(min=1, help="Lines that are answered and written together.")
-    ] = 64,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Lines or notes that are answered and kept together. Default: 64 lines, 16 notes.",
+            show_default=False,
+        ),
+    ] = None,
     threads: answering.Threads = None,
 ) -> None:
-    """Answer every line of a file; the same command goes on where an earlier run stopped.
+    """Answer every line of a file, or annotate every note of a folder.
 
-    Lines that can't be answered are reported and listed beside the answers, the rest is answered.
-    Leaves with 1 if there are any.
+    The same command goes on where an earlier run stopped. What can't be answered is reported and
+    listed, the rest is answered. Leaves with 1 if there was any.
     """
-    from clinprompt.artifacts.prompt_set import PromptSet
+    settings = answering.settings_of(
+        long_inputs,
+        max_new,
+        batch_tokens,
+        window,
+        overlap,
+        grounded=grounded,
+        threshold=threshold,
+    )
+    options = predict_notes.Options(
+        from_, to, existing, question, pairs, max_pairs, encoding, offsets, mismatch, note_ids
+    )
+    loading = answering.Loading(backbone, dtype, device, threads)
+    if predict_notes.wanted(source, options):
+        predict_notes.run(
+            prompt_dirs, source, target, task, options, loading, settings, chunk, overwrite
+        )
+    else:
+        predict_notes.refuse_options(source, options)
+        _lines(prompt_dirs, source, target, task, loading, settings, chunk or 64, overwrite)
+
+
+def _lines(
+    prompt_dirs: list[Path],
+    source: str,
+    target: str,
+    task: str | None,
+    loading: answering.Loading,
+    settings: PredictorSettings,
+    chunk: int,
+    overwrite: bool,
+) -> None:
     from clinprompt.errors import ClinpromptError, did_you_mean
     from clinprompt.inference.predict import made_by_of
     from clinprompt.inference.predict import predict as run
-    from clinprompt.inference.predictor import Predictor
     from clinprompt.inference.source import Reader
 
     _check_paths(source, target)
-    set_up(threads)
-    prompts = PromptSet.load(prompt_dir)
-    names = prompts.meta.names
+    set_up(loading.threads)
+    chosen = answering.load_prompts(prompt_dirs)
+    names = list(chosen.tasks)
     if task is not None and task not in names:
         raise ClinpromptError(
             "CP-CLI-033",
             f"--task: these prompts have no task '{task}'",
             hint=did_you_mean(task, names),
         )
-    prepared = answering.prepare(prompts, backbone, dtype, device)
-    settings = answering.settings_of(long_inputs, max_new, batch_tokens)
-    predictor = Predictor.of(prompts, settings, prepared=prepared)
+    predictor = chosen.predictor(loading.prepare(chosen), settings)
     reader = Reader(source, predictor.cards, task or (names[0] if len(names) == 1 else None))
     with _opened(source) as lines, _writing(target, overwrite) as out:
         meter = answering.Meter("documents")
@@ -84,7 +206,7 @@ def predict(
                 lines,
                 reader,
                 out,
-                made_by_of(predictor, prompts.digest),
+                made_by_of(predictor, chosen.digest),
                 chunk=chunk,
                 reject=lambda error: note(str(error)),
                 progress=lambda done: meter(done, more=_place(source, lines)),
@@ -159,8 +281,10 @@ def _summary(totals: Totals, meter: answering.Meter) -> None:
         note(f"{number(totals.before)} documents had been answered before")
     note(f"{number(totals.answered)} documents answered in {meter.taken(totals.answered)}")
     kinds = {
-        "texts with their end left out": totals.truncated,
+        "texts read in windows": totals.in_windows,
+        "texts with a part left out": totals.truncated,
         "unfinished answers": totals.unfinished,
+        "mentions or relations below the threshold": totals.dropped,
         "mentions not found in their text": totals.unaligned,
         "lines or answers that could not be read": totals.unparsable,
     }

@@ -32,9 +32,14 @@ def check(
     data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read all of a task or suite: counts, lengths, labels, problems. Leaves with 1 if refused."""
+    """Read all of a task or suite: counts, lengths, labels, problems.
+
+    Leaves with 1 if a task is refused, and with 2 if one needs a local copy of its data.
+    """
+    from clinprompt.tasks.card import Card
     from clinprompt.tasks.check import check_card
     from clinprompt.tasks.loading import resolve_data_root
+    from clinprompt.tasks.local import need_local_copy
     from clinprompt.tasks.suite import Suite, find_any
 
     found = find_any(card_or_suite)
@@ -43,24 +48,36 @@ def check(
     if suite is not None:
         suite.drops()  # a list that can't be read is one mistake, not one for each task
     root = resolve_data_root(data_root)
+    missing = [(card, error) for card in cards if (error := need_local_copy(card, root))]
+    if isinstance(found, Card) and missing:
+        raise missing[0][1]
+    there = [card for card in cards if card not in [absent for absent, _ in missing]]
     unit, count = counter(backbone)
     results = []
-    for place, card in enumerate(cards, 1):
-        if len(cards) > 1:
-            note(f"[{place}/{len(cards)}] {card.name}")
+    for place, card in enumerate(there, 1):
+        if len(there) > 1:
+            note(f"[{place}/{len(there)}] {card.name}")
         results.append(check_card(card, root, render=as_written, count=count, suite=suite))
     refused = [result for result in results if result.errors]
     if as_json:
         tasks = [result.as_dict() for result in results]
-        print_json({"unit": unit, "refused": len(refused), "tasks": tasks})
+        absent = {card.name: " ".join(card.obtain.split()) for card, _ in missing}
+        document = {"unit": unit, "refused": len(refused), "tasks": tasks}
+        print_json({**document, "need a local copy": absent})
     else:
         _print_splits(results, unit)
         _print_labels(results)
         _print_problems(results)
         _print_errors(refused)
-        print(f"\n{len(results) - len(refused)} of {len(results)} tasks are fine")
+        if missing:
+            heading("needs a local copy of its data")
+            rows = [(card.name, " ".join(card.obtain.split())) for card, _ in missing]
+            print_table(("task", "how to get it"), rows)
+        print(f"\n{len(results) - len(refused)} of {len(cards)} tasks are fine")
     if refused:
         raise typer.Exit(1)
+    if missing:
+        raise typer.Exit(2)
 
 
 def as_written(card: Card, example: Example) -> tuple[str, str]:

@@ -65,17 +65,23 @@ def list_tasks(
 
 
 def data_state(card: Card, root: Path | None) -> str:
-    """Whether the card's files are there: "built in", "found", "missing", or "?" if unknown."""
+    """Whether the card's files are there.
+
+    "built in", "found", "needs a local copy" (of data that each user has to get), "missing", or
+    "?" if no data root is known.
+    """
     from clinprompt.errors import ClinpromptError
-    from clinprompt.tasks.loading import files_of
+    from clinprompt.tasks.local import absent, card_root
 
     if not card.data.files:
         return "built in"
     try:
-        files = files_of(card, root)
+        card_root(card, root)
     except ClinpromptError:
         return "?"
-    return "found" if all(path.exists() for row in files.values() for path in row) else "missing"
+    if not absent(card, root):
+        return "found"
+    return "needs a local copy" if card.obtain else "missing"
 
 
 @group.command()
@@ -99,6 +105,7 @@ def show(name: CardName, data_root: DataRoot = None, as_json: AsJson = False) ->
         "reader": card.data.reader,
         "data": state,
         "access": card.access,
+        "how to get it": " ".join(card.obtain.split()),
         "license": card.license,
         "citation": card.citation,
         "homepage": card.homepage,

@@ -13,6 +13,7 @@ from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Example
 from clinprompt.inference.predictor import Predictor
+from clinprompt.inference.reading import LISTS
 from clinprompt.inference.records import answer_record
 from clinprompt.inference.requests import Prediction, Progress, Request
 from clinprompt.metrics import Item, Scores, check_metrics, score
@@ -48,9 +49,17 @@ class Evaluation:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The scores' counts, and how many answers were cut short at their most new tokens."""
-        unfinished = sum(prediction.unfinished for prediction in self.predictions)
-        return {**self.scores.counts, "unfinished": unfinished}
+        """The scores' counts; how many answers were cut short at their most new tokens, how many
+        items were dropped for their confidence, how many texts were read in windows, and
+        windows in all (a text read as a whole is one).
+        """
+        return {
+            **self.scores.counts,
+            "unfinished": sum(prediction.unfinished for prediction in self.predictions),
+            "below_threshold": sum(prediction.dropped for prediction in self.predictions),
+            "in_windows": sum(prediction.merged is not None for prediction in self.predictions),
+            "windows": sum(prediction.windows for prediction in self.predictions),
+        }
 
     def to_json(self, **extra: Any) -> dict[str, Any]:
         """Everything but the answers themselves, as plain values.
@@ -81,7 +90,10 @@ class Evaluation:
                 "task": self.card.name,
                 "gold": answer_record(item.gold, item.input),
                 "answer": answer_record(
-                    item.predicted, item.input, probabilities=prediction.probabilities
+                    item.predicted,
+                    item.input,
+                    probabilities=prediction.probabilities,
+                    confidences=prediction.confidences,
                 ),
                 "output": prediction.text,
                 **flags(prediction),
@@ -96,6 +108,9 @@ def flags(prediction: Prediction) -> dict[str, Any]:
         "unparsable": prediction.unparsable,
         "truncated": prediction.truncated,
         "unfinished": prediction.unfinished,
+        "windows": prediction.windows,
+        **({} if not prediction.dropped else {"below_threshold": prediction.dropped}),
+        **({} if prediction.merged is None else {"merged": prediction.merged}),
     }
 
 
@@ -119,10 +134,17 @@ def evaluate(
         progress: called after every batch with examples done and examples in all.
 
     Raises:
-        ClinpromptError: CP-INF-020 an example without gold answer; what `Predictor.answer` and
+        ClinpromptError: CP-INF-020 an example without gold answer, CP-INF-203 a threshold for a
+            task that lists nothing; what `Predictor.answer` and
             `metrics.score` raise. The metrics are checked before anything is computed.
     """
     check_metrics(card)
+    if predictor.settings.threshold is not None and card.form not in LISTS:
+        raise ClinpromptError(
+            "CP-INF-203",
+            f"a threshold drops mentions and relations, and task '{card.name}' (form {card.form}) "
+            "lists none",
+        )
     requests = []
     for example in examples:
         if example.answer is None:
@@ -189,7 +211,11 @@ def setup_of(predictor: Predictor) -> dict[str, Any]:
             "device": str(backbone.device),
         },
         "long_inputs": predictor.settings.long_inputs,
+        "window": predictor.settings.window,
+        "overlap": predictor.settings.overlap,
         "max_new": predictor.settings.max_new,
+        "grounded": predictor.settings.grounded,
+        "threshold": predictor.settings.threshold,
         "versions": library_versions(),
     }
 

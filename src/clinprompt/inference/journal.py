@@ -163,7 +163,7 @@ class Journal:
         self._errors: BinaryIO | None = None
         self._waiting: list[Rejected] = []
         try:
-            _lock(self._file, path)
+            lock(self._file, path)
         except ClinpromptError:
             self._file.close()
             raise
@@ -187,7 +187,7 @@ class Journal:
         self._waiting += rejected
         self._write_errors()
         self._file.write(b"".join(encoded(record) for record in records))
-        _to_disk(self._file)
+        to_disk(self._file)
 
     def finish(self) -> None:
         """All is answered: the list of rejected lines is whole, and there is none without any."""
@@ -208,7 +208,7 @@ class Journal:
             self._errors = self.errors.open("wb")
         self._errors.write(b"".join(encoded(rejected.record()) for rejected in self._waiting))
         self._waiting = []
-        _to_disk(self._errors)
+        to_disk(self._errors)
 
 
 class Pipe:
@@ -231,13 +231,18 @@ def encoded(record: dict[str, Any]) -> bytes:
     return json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
 
 
-def _to_disk(file: BinaryIO) -> None:
+def to_disk(file: BinaryIO) -> None:
+    """Return when all that was written is on the disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
-    """Keep other runs out until the file is closed, however this run ends."""
+def lock(file: BinaryIO, path: Path) -> None:
+    """Keep other runs out until the file is closed, however this run ends.
+
+    Raises:
+        ClinpromptError: CP-INF-024 another run is writing to it.
+    """
     if fcntl is None:
         return
     try:

@@ -26,6 +26,8 @@ class Totals:
         before: by an earlier run.
         rejected: could not be answered, in either.
         unaligned, unparsable, truncated, unfinished: of this run's answers, as in `Prediction`.
+        in_windows: how many texts were read in windows.
+        dropped: mentions and relations whose confidence was below the threshold.
     """
 
     answered: int = 0
@@ -35,6 +37,8 @@ class Totals:
     unparsable: int = 0
     truncated: int = 0
     unfinished: int = 0
+    in_windows: int = 0
+    dropped: int = 0
 
     def count(self, predictions: Sequence[Prediction]) -> None:
         """Add answers of this run."""
@@ -44,6 +48,8 @@ class Totals:
             self.unparsable += prediction.unparsable
             self.truncated += prediction.truncated
             self.unfinished += prediction.unfinished
+            self.dropped += prediction.dropped
+            self.in_windows += prediction.merged is not None
 
 
 def predict(
@@ -120,7 +126,10 @@ def answered_record(
         "id": asked.request.id,
         "task": asked.request.task,
         "answer": answer_record(
-            prediction.answer, row.seen.input, probabilities=prediction.probabilities
+            prediction.answer,
+            row.seen.input,
+            probabilities=prediction.probabilities,
+            confidences=prediction.confidences,
         ),
         **flags(prediction),
     }
@@ -135,8 +144,11 @@ def made_by_of(predictor: Predictor, digest: str) -> MadeBy:
     """What answers are made by; batch sizes don't count, they change nothing but rounding."""
     settings = predictor.settings
     words = [str(predictor.backbone.dtype).removeprefix("torch."), settings.long_inputs]
-    if settings.max_new is not None:
-        words.append(f"max_new={settings.max_new}")
+    if settings.grounded:
+        words.append("grounded")
+    for name in ("max_new", "window", "overlap", "threshold"):
+        if (value := getattr(settings, name)) is not None:
+            words.append(f"{name}={value}")
     return MadeBy(digest[:DIGITS], " ".join(words))
 
 

@@ -22,7 +22,9 @@ from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.engine import Prefix
 from clinprompt.errors import ClinpromptError, did_you_mean
 from clinprompt.examples import Answer, Input, LabelAnswer
+from clinprompt.inference import reading
 from clinprompt.inference.batches import Size, batches, joined
+from clinprompt.inference.grounding import Grounder, Grounding
 from clinprompt.inference.limits import LIMITS, AnswerLimit
 from clinprompt.inference.requests import (
     Prediction,
@@ -32,12 +34,10 @@ from clinprompt.inference.requests import (
     Row,
     check_texts,
 )
-from clinprompt.tasks.card import Card, Form
+from clinprompt.tasks.card import Card
 from clinprompt.training.prepare import Prepared
 from clinprompt.training.settings import BackboneSettings
 from clinprompt.verbalize.fit import Fitted, cut
-
-_LISTS: tuple[Form, ...] = ("mentions", "list")  # answers of one line each
 
 
 @dataclass
@@ -60,6 +60,9 @@ class Predictor:
     Args:
         prepared: the backbone, with the codec that rows are written by.
         settings: how inputs are answered.
+
+    Raises:
+        ClinpromptError: CP-INF-200, CP-INF-201 grounded answers that are not possible here.
     """
 
     def __init__(self, prepared: Prepared, settings: PredictorSettings | None = None) -> None:
@@ -70,6 +73,10 @@ class Predictor:
         self.batch_tokens = self.settings.batch_tokens or (65_536 if on_gpu else 8_192)
         self._tasks: dict[str, _Task] = {}
         self._together: tuple[tuple[str, ...], Prefix] | None = None
+        self._grounder: Grounder | None = None
+        if self.settings.grounded:
+            vocabulary = self.backbone.model.get_output_embeddings().weight.shape[0]
+            self._grounder = Grounder(self.codec, vocabulary)
 
     @classmethod
     def of(
@@ -152,19 +159,8 @@ class Predictor:
         """
         task = self._task(request.task)
         check_texts(request)
-        context = self.backbone.context_length
-        options: tuple[tuple[Answer, str], ...] = ()
-        option_ids: tuple[tuple[int, ...], ...] = ()
-        if task.card.closed:
-            options = tuple(verbalize.options(task.card, request.input))
-            option_ids = self._option_ids(task, tuple(text for _, text in options))
-            limit = AnswerLimit(max(map(len, option_ids)))
-        elif self.settings.max_new is not None:
-            limit = AnswerLimit(self.settings.max_new)
-        else:
-            limit = LIMITS[task.card.form]
-        # The last token of an answer is only predicted, never read: it takes no position.
-        most = limit.longest_input(context - task.length + 1)
+        options, option_ids, limit = self._answers(task, request.input)
+        most = self._room(task, limit)
 
         def encode(value: Input) -> list[int]:
             return self.codec.rows([verbalize.input_text(task.card, value)])[0]
@@ -222,6 +218,23 @@ class Predictor:
             )
         return self._tasks[name]
 
+    def _answers(
+        self, task: _Task, value: Input
+    ) -> tuple[tuple[tuple[Answer, str], ...], tuple[tuple[int, ...], ...], AnswerLimit]:
+        """The options of a closed form with their token ids, and how long an answer may be."""
+        if task.card.closed:
+            options = tuple(verbalize.options(task.card, value))
+            option_ids = self._option_ids(task, tuple(text for _, text in options))
+            return options, option_ids, AnswerLimit(max(map(len, option_ids)))
+        if self.settings.max_new is not None:
+            return (), (), AnswerLimit(self.settings.max_new)
+        return (), (), LIMITS[task.card.form]
+
+    def _room(self, task: _Task, limit: AnswerLimit) -> int:
+        """The most tokens that a row may have: what prefix and answer leave of the context."""
+        # The last token of an answer is only predicted, never read: it takes no position.
+        return limit.longest_input(self.backbone.context_length - task.length + 1)
+
     def _option_ids(self, task: _Task, words: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
         if words not in task.option_ids:
             task.option_ids[words] = tuple(map(tuple, self.codec.answers(words)))
@@ -232,12 +245,13 @@ class Predictor:
     ) -> Fitted:
         prefix, context = self._tasks[request.task].length, self.backbone.context_length
         where = f"task '{request.task}': input '{request.id}' has {tokens} tokens"
-        if self.settings.long_inputs == "refuse":
+        if self.settings.long_inputs != "truncate":
             raise ClinpromptError(
                 "CP-INF-006",
                 f"{where}, and there is room for {max(0, most)} (context {context}, prompt and "
                 f"instruction {prefix}, the rest is for the answer)",
-                hint="--long-inputs truncate leaves out the end of such texts",
+                hint="--long-inputs window reads such texts piece by piece, --long-inputs "
+                "truncate leaves out their end",
             )
         seen = cut(request.input, most, encode)
         if seen is None:
@@ -293,6 +307,7 @@ class Predictor:
 
     def _generate(self, rows: Sequence[Row]) -> list[Prediction]:
         names = tuple(sorted({row.task for row in rows}))
+        held = [self._held(row) for row in rows]
         generated = decode.greedy(
             self.backbone,
             self._prefix(names),
@@ -300,43 +315,36 @@ class Predictor:
             [names.index(row.task) for row in rows],
             stops=self.codec.stops,
             max_new=[row.max_new for row in rows],
+            constraints=held,
         )
         found = []
-        for row, ids in zip(rows, generated, strict=True):
-            text, card = self.codec.decode(ids), self._tasks[row.task].card
-            unfinished = ids[-1] not in self.codec.stops
-            whole, half = _whole_lines(text) if unfinished and card.form in _LISTS else (text, 0)
-            parsed = verbalize.parse(card, row.seen.input, whole)
+        for row, new, constraint in zip(rows, generated, held, strict=True):
+            _check_finite(row, torch.tensor(new.logprobs))
+            card = self._tasks[row.task].card
             found.append(
-                Prediction(
-                    parsed.answer,
-                    text,
-                    unaligned=parsed.unaligned,
-                    unparsable=parsed.unparsable + half,
-                    truncated=row.seen.truncated,
-                    unfinished=unfinished,
-                )
+                reading.read(self.codec, card, row, new, constraint, self.settings.threshold)
             )
         return found
 
-
-def _whole_lines(text: str) -> tuple[str, int]:
-    """The lines of an unfinished text without the last, half-written one, and 1 if there is one.
-
-    Half a mention may well stand in the note, inside another word: it must not become an answer.
-    """
-    whole, newline, half = text.rpartition("\n")
-    return whole, int(bool(newline and whole.strip() and half.strip()))
+    def _held(self, row: Row) -> Grounding | None:
+        """What the answer to a row is held to; None where it is free."""
+        if self._grounder is None:
+            return None
+        return self._grounder(self._tasks[row.task].card, row.seen.input)
 
 
-def _chosen(row: Row, scores: Tensor) -> Prediction:
-    """The most probable option; of equal ones the first."""
-    if not torch.isfinite(scores).all():
+def _check_finite(row: Row, values: Tensor) -> None:
+    if not torch.isfinite(values).all():
         raise ClinpromptError(
             "CP-INF-009",
             f"task '{row.task}': the backbone computes values that are NaN or infinite",
             hint="load it in another float type (float32), or train the prompt again",
         )
+
+
+def _chosen(row: Row, scores: Tensor) -> Prediction:
+    """The most probable option; of equal ones the first."""
+    _check_finite(row, scores)
     shares = torch.softmax(scores, dim=0).tolist()
     best = max(range(len(shares)), key=lambda i: (float(scores[i]), -i))
     answer, text = row.options[best]

@@ -22,7 +22,8 @@ out. Errors name fields, never what stands in them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from clinprompt.errors import ClinpromptError, did_you_mean
@@ -105,7 +106,11 @@ def input_record(value: Input) -> dict[str, Any]:
 
 
 def answer_record(
-    answer: Answer | None, value: Input, *, probabilities: Mapping[str, float] | None = None
+    answer: Answer | None,
+    value: Input,
+    *,
+    probabilities: Mapping[str, float] | None = None,
+    confidences: Sequence[float | None] = (),
 ) -> dict[str, Any] | None:
     """The JSON object of an answer to `value`, with the text that offsets cover.
 
@@ -113,11 +118,18 @@ def answer_record(
         answer: None gives None: nothing could be made of what the backbone wrote.
         value: what was asked.
         probabilities: of every label, for closed answers; rounded to six digits.
+        confidences: of every mention or relation, or of the span, where they are known.
     """
     text = source_text(value)
+    sure = [_sure(one) for one in confidences]
     match answer:
         case EntityAnswer(entities=entities):
-            return {"entities": [mention_record(entity, text) for entity in entities]}
+            return {
+                "entities": [
+                    {**mention_record(entity, text), **(more or {})}
+                    for entity, more in zip_longest(entities, sure[: len(entities)])
+                ]
+            }
         case RelationAnswer(relations=relations):
             return {
                 "relations": [
@@ -125,8 +137,9 @@ def answer_record(
                         "label": relation.label,
                         "head": mention_record(relation.head, text),
                         "tail": mention_record(relation.tail, text),
+                        **(more or {}),
                     }
-                    for relation in relations
+                    for relation, more in zip_longest(relations, sure[: len(relations)])
                 ]
             }
         case LabelAnswer(label=label):
@@ -136,11 +149,15 @@ def answer_record(
             return {"label": label, "probabilities": shares}
         case SpanAnswer(spans=spans):
             covered = " ".join(text[start:end] for start, end in spans)
-            return {"spans": [list(span) for span in spans], "text": covered}
+            more = sure[0] if sure else {}
+            return {"spans": [list(span) for span in spans], "text": covered, **more}
         case TextAnswer(text=written, references=references):
-            more = {"references": list(references)} if references else {}
-            return {"text": written, **more}
+            return {"text": written, **({"references": list(references)} if references else {})}
     return None
+
+
+def _sure(confidence: float | None) -> dict[str, float]:
+    return {} if confidence is None else {"confidence": round(confidence, _DIGITS)}
 
 
 def read_answer(card: Card, record: Mapping[str, Any], value: Input) -> Answer:
@@ -148,7 +165,7 @@ def read_answer(card: Card, record: Mapping[str, Any], value: Input) -> Answer:
 
     Args:
         card: the task.
-        record: as `answer_record` writes it; probabilities are not kept.
+        record: as `answer_record` writes it; probabilities and confidences are not kept.
         value: the input it answers.
 
     Raises:
@@ -171,7 +188,7 @@ def read_answer(card: Card, record: Mapping[str, Any], value: Input) -> Answer:
                 tuple(_relation(r, f"relations[{i}]", text, card) for i, r in enumerate(relations))
             )
         case "span":
-            _check_fields(record, ("spans",), ("text",), where)
+            _check_fields(record, ("spans",), ("text", "confidence"), where)
             spans = _spans(record["spans"], "spans", text)
             _check_covered(record, "", spans, text)
             return SpanAnswer(spans)
@@ -203,7 +220,7 @@ def _mention(value: Any, name: str, text: str, labels: Collection[str] | None = 
         _check_fields(record, needed, (*possible, "label"), name)
         label = _optional(record, "label", f"{name}.") or ""
     else:
-        _check_fields(record, ("label", *needed), possible, name)
+        _check_fields(record, ("label", *needed), (*possible, "confidence"), name)
         label = _label(record, f"{name}.", labels)
     spans = _spans(record["spans"], f"{name}.spans", text)
     if not spans:
@@ -214,7 +231,7 @@ def _mention(value: Any, name: str, text: str, labels: Collection[str] | None = 
 
 def _relation(value: Any, name: str, text: str, card: Card) -> Relation:
     record = _object(value, name)
-    _check_fields(record, ("label", "head", "tail"), (), name)
+    _check_fields(record, ("label", "head", "tail"), ("confidence",), name)
     label = _label(record, f"{name}.", card.labels)
     head, tail = (
         _mention(record[side], f"{name}.{side}", text, (kind,))

@@ -11,7 +11,8 @@ from clinprompt.examples import Answer, Example, Input
 from clinprompt.tasks.validation import texts
 from clinprompt.verbalize.fit import Fitted
 
-LongInputs = Literal["refuse", "truncate"]
+LongInputs = Literal["refuse", "truncate", "window"]
+Merged = Literal["union", "best-window", "around-mentions", "map-merge", "joined"]
 Progress = Callable[[int, int], None]  # rows done, rows in all
 
 
@@ -20,15 +21,27 @@ class PredictorSettings:
     """How inputs are answered.
 
     Attributes:
-        long_inputs: whether an input longer than the context is refused or cut at its end.
+        long_inputs: whether an input longer than the context is refused, cut at its end, or read
+            in windows (by a `windows.WindowPredictor`; a plain `Predictor` refuses it).
         max_new: most new tokens of an open answer; None leaves it to the form (`limits.LIMITS`).
         batch_tokens: padded tokens of a batch, prefixes and answers included; None chooses by
             the device.
+        window: most tokens of a window's row, question and template's tail included; None: what
+            fits the context, for lists of mentions or relations at most
+            `windows.predictor.LIST_WINDOW`.
+        overlap: most tokens that two windows share; None: an eighth of a window, at most 128.
+        grounded: whether generated mentions, relations and spans are held to the text they are
+            of (see `inference.grounding`); free texts never are, closed answers need it not.
+        threshold: mentions and relations of lower confidence are dropped; None keeps all.
     """
 
     long_inputs: LongInputs = "refuse"
     max_new: int | None = None
     batch_tokens: int | None = None
+    window: int | None = None
+    overlap: int | None = None
+    grounded: bool = False
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +63,15 @@ class Prediction:
         unaligned: mentions left out because they are not in the text.
         unparsable: lines, or whole answers, left out because their form or label is unknown, or
             because the last line of an unfinished list is only half written.
-        truncated: whether the end of the text was cut off before it was read.
+        truncated: whether a part of the text was left out before it was read.
         unfinished: whether the answer reached its most new tokens without an end.
         probabilities: for closed forms, label -> probability among all labels; they sum to 1.
+        windows: how many windows the text was read in.
+        merged: how the answer was made of those of the windows (see `inference.windows`); None
+            where the text was read as a whole.
+        confidences: for mentions and relations, of each in the order of the answer; for a span,
+            its own (see `inference.reading`). None where a merged item has none.
+        dropped: mentions or relations left out because their confidence was below the threshold.
     """
 
     answer: Answer | None
@@ -62,6 +81,10 @@ class Prediction:
     truncated: bool = False
     unfinished: bool = False
     probabilities: Mapping[str, float] | None = None
+    windows: int = 1
+    merged: Merged | None = None
+    confidences: tuple[float | None, ...] = ()
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

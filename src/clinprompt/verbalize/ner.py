@@ -8,6 +8,8 @@ k-th equal line means another occurrence than the ones before.
 
 from __future__ import annotations
 
+from copy import copy
+
 from clinprompt.examples import Answer, Entity, EntityAnswer, Input, Span, TextInput
 from clinprompt.tasks.card import Card
 from clinprompt.verbalize.fragments import Fragment, Masked, join
@@ -15,18 +17,19 @@ from clinprompt.verbalize.labels import Names
 from clinprompt.verbalize.mentions import Index, describe, locate
 from clinprompt.verbalize.parsed import (
     NONE,
+    Fault,
     Parsed,
     canonical,
     check_spans,
     expect_answer,
     expect_input,
-    says_none,
+    read_lines,
     text_block,
     words_of,
 )
 
 
-class _Line:
+class Places:
     """Where the lines so far have led: gives the next line's default."""
 
     def __init__(self, index: Index) -> None:
@@ -34,10 +37,21 @@ class _Line:
         self._taken: set[tuple[str, tuple[Span, ...]]] = set()
         self._after: tuple[int, ...] = (0,)
 
+    def copy(self) -> Places:
+        """The same, to try a line with."""
+        twin = copy(self)
+        twin._taken = set(self._taken)
+        return twin
+
+    def locate(
+        self, label: str, fragments: tuple[Fragment, ...], *, alone: bool
+    ) -> tuple[Span, ...] | None:
+        """The spans that fragments of the next line name; `alone` says that there are no others."""
+        return locate(self.index, fragments, lambda part: self._default(label, part, alone))
+
     def read(self, label: str, fragments: tuple[Fragment, ...]) -> Entity | None:
         """The entity that one line names; None if the text has no (further) such mention."""
-        alone = len(fragments) == 1
-        spans = locate(self.index, fragments, lambda part: self._default(label, part, alone))
+        spans = self.locate(label, fragments, alone=len(fragments) == 1)
         if spans is None or (label, spans) in self._taken:
             return None
         self._move(label, spans)
@@ -85,7 +99,7 @@ def answer_text(card: Card, value: Input, answer: Answer) -> str:
             label the card lacks, CP-TEXT-004, CP-TEXT-005 a mention outside the text.
     """
     text = expect_input(card, value, TextInput).text
-    state, lines = _Line(Index(text)), []
+    state, lines = Places(Index(text)), []
     for entity in canonical(expect_answer(card, answer, EntityAnswer)).entities:
         words = words_of(card, entity.label)
         check_spans(text, entity.spans)
@@ -93,21 +107,40 @@ def answer_text(card: Card, value: Input, answer: Answer) -> str:
     return "\n".join(lines) or NONE
 
 
+class Reader:
+    """Reads the lines of an answer one after the other.
+
+    Args:
+        card: the task.
+        value: the input that was answered.
+
+    Attributes:
+        index: index of the input's text.
+    """
+
+    def __init__(self, card: Card, value: Input) -> None:
+        self.index = Index(expect_input(card, value, TextInput).text)
+        self._places, self._names = Places(self.index), Names(card)
+
+    def copy(self) -> Reader:
+        """One that reads on from here, and leaves this one where it is."""
+        twin = copy(self)
+        twin._places = self._places.copy()
+        return twin
+
+    def read(self, line: str) -> Entity | Fault:
+        """The entity that the next line names, or why it names none."""
+        words, _, rest = line.partition(":")
+        label, fragments = self._names.find(words), Masked.of(rest).fragments()
+        if label is None or not fragments:
+            return "unparsable"
+        return self._places.read(label, fragments) or "unaligned"
+
+    def before(self, label: str, fragments: tuple[Fragment, ...]) -> tuple[Span, ...] | None:
+        """Where the first fragments of a longer mention of the next line lie."""
+        return self._places.locate(label, fragments, alone=False)
+
+
 def parse(card: Card, value: Input, text: str) -> Parsed:
     """The entities that the lines of `text` name; lines that name none are counted."""
-    state, names = _Line(Index(expect_input(card, value, TextInput).text)), Names(card)
-    entities: list[Entity] = []
-    unaligned = unparsable = 0
-    lines = [line for line in text.split("\n") if line.strip()]
-    if not (len(lines) == 1 and says_none(lines[0])):
-        for line in lines:
-            words, _, rest = line.partition(":")
-            label, fragments = names.find(words), Masked.of(rest).fragments()
-            if label is None or not fragments:
-                unparsable += 1
-            elif (entity := state.read(label, fragments)) is None:
-                unaligned += 1
-            else:
-                entities.append(entity)
-        unparsable += not lines
-    return Parsed(canonical(EntityAnswer(tuple(entities))), unaligned, unparsable)
+    return read_lines(Reader(card, value).read, text, lambda found: EntityAnswer(tuple(found)))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar, overload
+from typing import Literal, TypeVar, overload
 
 from clinprompt.errors import ClinpromptError, did_you_mean
 from clinprompt.examples import (
     Answer,
+    Entity,
     EntityAnswer,
     Input,
+    Relation,
     RelationAnswer,
     Span,
     TextAnswer,
@@ -19,7 +21,9 @@ from clinprompt.examples import (
 from clinprompt.tasks.card import Card
 
 T = TypeVar("T")
+ItemT = TypeVar("ItemT", Entity, Relation)
 NONE = "none"
+Fault = Literal["unaligned", "unparsable"]  # why a line gives nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,13 @@ class Parsed:
         answer: the typed answer, in canonical order; None if nothing could be made of the text.
         unaligned: lines left out because a mention is not in the text, or not often enough.
         unparsable: lines (or whole answers) left out because their form or label is unknown.
+        lines: for lists, the line of the text (from 0) that each item of the answer stands on.
     """
 
     answer: Answer | None
     unaligned: int = 0
     unparsable: int = 0
+    lines: tuple[int, ...] = ()
 
 
 @overload
@@ -111,6 +117,33 @@ def text_block(value: TextInput) -> str:
     """A text, and behind it the question that is asked of it, if any."""
     question = "" if value.question is None else f"\nQuestion: {value.question.strip()}"
     return f"Text: {value.text.strip()}{question}"
+
+
+def read_lines(
+    read: Callable[[str], ItemT | Fault],
+    text: str,
+    answer: Callable[[list[ItemT]], EntityAnswer | RelationAnswer],
+) -> Parsed:
+    """An answer of one item a line.
+
+    Args:
+        read: the item of a line, or why it has none; it never gives the same item twice.
+        text: the lines; blank ones are passed over.
+        answer: the answer of these items.
+    """
+    found: dict[ItemT, int] = {}
+    faults = {"unaligned": 0, "unparsable": 0}
+    lines = [(number, line) for number, line in enumerate(text.split("\n")) if line.strip()]
+    if not (len(lines) == 1 and says_none(lines[0][1])):
+        for number, line in lines:
+            item = read(line)
+            if isinstance(item, str):
+                faults[item] += 1
+            else:
+                found[item] = number
+        faults["unparsable"] += not lines
+    items = sorted(found)
+    return Parsed(answer(items), **faults, lines=tuple(found[item] for item in items))
 
 
 def says_none(text: str) -> bool:

@@ -10,6 +10,7 @@ Form *pair*: head and tail are marked in the text, and the answer is the relatio
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 from clinprompt.errors import ClinpromptError
@@ -29,23 +30,30 @@ from clinprompt.verbalize.fragments import Fragment, Masked, join
 from clinprompt.verbalize.mentions import Index, describe, locate
 from clinprompt.verbalize.parsed import (
     NONE,
+    Fault,
     Parsed,
     canonical,
     check_spans,
     expect_answer,
     expect_input,
-    says_none,
+    read_lines,
     text_block,
     words_of,
 )
 
 
-class _Mentions:
+class Meanings:
     """What words have meant so far: gives the next line's default."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
         self._meant: dict[tuple[str, tuple[Fragment, ...]], tuple[Span, ...]] = {}
+
+    def copy(self) -> Meanings:
+        """The same, to try a line with."""
+        twin = copy(self)
+        twin._meant = dict(self._meant)
+        return twin
 
     def read(self, label: str, fragments: tuple[Fragment, ...]) -> Entity | None:
         """The mention that `fragments` name as an argument `label`; None if the text has none."""
@@ -56,6 +64,17 @@ class _Mentions:
             return None
         self._meant[key] = spans
         return Entity(spans, label)
+
+    def before(self, label: str, fragments: tuple[Fragment, ...]) -> tuple[Span, ...] | None:
+        """Where a longer mention that begins with `fragments` may have these: foremost first."""
+        size = len(fragments)
+        found = [
+            spans[:size]
+            for (kind, words), spans in self._meant.items()
+            if kind == label and words[:size] == fragments
+        ]
+        default = locate(self._index, fragments, self._index.first)
+        return min([*found, *([] if default is None else [default])], default=None)
 
     def write(self, entity: Entity) -> str:
         """The words, with occurrence numbers where needed, that `read` turns into `entity`."""
@@ -124,7 +143,7 @@ def answer_text(card: Card, value: Input, answer: Answer) -> str:
         expect_input(card, value, PairInput)
         return labels.answer_text(card, answer)
     text = expect_input(card, value, TextInput).text
-    mentions, lines = _Mentions(Index(text)), []
+    mentions, lines = Meanings(Index(text)), []
     for relation in canonical(expect_answer(card, answer, RelationAnswer)).relations:
         words = words_of(card, relation.label)
         sides = []
@@ -144,32 +163,58 @@ def answer_text(card: Card, value: Input, answer: Answer) -> str:
     return "\n".join(lines) or NONE
 
 
+class Reader:
+    """Reads the lines of an answer of form *list* one after the other.
+
+    Args:
+        card: the task.
+        value: the input that was answered.
+
+    Attributes:
+        index: index of the input's text.
+    """
+
+    def __init__(self, card: Card, value: Input) -> None:
+        self.index = Index(expect_input(card, value, TextInput).text)
+        self._card, self._names = card, labels.Names(card)
+        self._meanings = Meanings(self.index)
+        self._read: set[Relation] = set()
+
+    def copy(self) -> Reader:
+        """One that reads on from here, and leaves this one where it is."""
+        twin = copy(self)
+        twin._meanings, twin._read = self._meanings.copy(), set(self._read)
+        return twin
+
+    def read(self, line: str) -> Relation | Fault:
+        """The relation that the next line names, or why it names none."""
+        words, _, rest = line.partition(":")
+        label, sides = self._names.find(words), Masked.of(rest).sides()
+        fragments = [side.fragments() for side in sides or ()]
+        if label is None or not fragments or not all(fragments):
+            return "unparsable"
+        head, tail = (
+            self._meanings.read(kind, part)
+            for kind, part in zip(self._card.arguments[label], fragments, strict=True)
+        )
+        relation = Relation(head, tail, label) if head and tail else None
+        if relation is None or relation in self._read:
+            return "unaligned"
+        self._read.add(relation)
+        return relation
+
+    def name(self, label: str, fragments: tuple[Fragment, ...]) -> None:
+        """Take note of what the head of a line means, before its tail is looked at."""
+        self._meanings.read(label, fragments)
+
+    def before(self, label: str, fragments: tuple[Fragment, ...]) -> tuple[Span, ...] | None:
+        """Where the first fragments of a longer mention lie, or the foremost of several places."""
+        return self._meanings.before(label, fragments)
+
+
 def parse(card: Card, value: Input, text: str) -> Parsed:
     """The relations that the lines of `text` name; lines that name none are counted."""
     if card.form == "pair":
         expect_input(card, value, PairInput)
         return labels.parse(card, text)
-    mentions = _Mentions(Index(expect_input(card, value, TextInput).text))
-    names = labels.Names(card)
-    relations: dict[Relation, None] = {}
-    unaligned = unparsable = 0
-    lines = [line for line in text.split("\n") if line.strip()]
-    if not (len(lines) == 1 and says_none(lines[0])):
-        for line in lines:
-            words, _, rest = line.partition(":")
-            label, sides = names.find(words), Masked.of(rest).sides()
-            fragments = [side.fragments() for side in sides or ()]
-            if label is None or not fragments or not all(fragments):
-                unparsable += 1
-                continue
-            head, tail = (
-                mentions.read(kind, part)
-                for kind, part in zip(card.arguments[label], fragments, strict=True)
-            )
-            relation = Relation(head, tail, label) if head and tail else None
-            if relation is None or relation in relations:
-                unaligned += 1
-            else:
-                relations[relation] = None
-        unparsable += not lines
-    return Parsed(canonical(RelationAnswer(tuple(relations))), unaligned, unparsable)
+    return read_lines(Reader(card, value).read, text, lambda found: RelationAnswer(tuple(found)))

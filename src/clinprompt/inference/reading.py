@@ -1,0 +1,129 @@
+"""From generated tokens to a prediction: typed answer, counts, and confidence of every item.
+
+The **confidence** of an item is the product of the probabilities of its line's tokens, the one that
+ends the line included: the probability that the backbone, having written what stands before, writes
+just this line. It is the probability of an event (the exact mention, with its label), which a
+length-normalised (geometric) mean of the same factors is not. The factors are the backbone's own,
+over all tokens, whether decoding was held to the text or not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from clinprompt import verbalize
+from clinprompt.backbone.codec import Codec
+from clinprompt.backbone.decode import Generated
+from clinprompt.examples import Answer, EntityAnswer, LabelAnswer, RelationAnswer, SpanAnswer
+from clinprompt.inference.grounding import Grounding
+from clinprompt.inference.requests import Prediction, Row
+from clinprompt.tasks.card import Card, Form
+from clinprompt.verbalize.parsed import NONE
+
+LISTS: tuple[Form, ...] = ("mentions", "list")  # answers of one line each
+
+
+def read(
+    codec: Codec,
+    card: Card,
+    row: Row,
+    generated: Generated,
+    held: Grounding | None = None,
+    threshold: float | None = None,
+) -> Prediction:
+    """The prediction that generated tokens give.
+
+    Args:
+        codec: what they are decoded by.
+        card: of the row's task.
+        row: what was answered.
+        generated: the tokens.
+        held: what they were held to, if anything.
+        threshold: items of lists whose confidence is lower are dropped, and counted.
+    """
+    text = codec.decode(generated.ids)
+    unfinished = not generated.ids or generated.ids[-1] not in codec.stops
+    whole, half = text, 0
+    if unfinished and card.form in LISTS:
+        whole, half = whole_lines(text)
+    if held is not None and unfinished:
+        half = 0  # the grammar was interrupted: what is missing is told by `unfinished`
+        if card.form in LISTS:
+            whole = whole or NONE
+    parsed = verbalize.parse(card, row.seen.input, whole)
+    if held is not None and unfinished and parsed.unaligned:  # a span cut off inside an escape
+        parsed = verbalize.Parsed(None)
+    confidences: tuple[float | None, ...] = ()
+    if card.form in LISTS:
+        sums = lines(codec, generated)
+        confidences = tuple(math.exp(sums[line]) for line in parsed.lines)
+    elif isinstance(parsed.answer, SpanAnswer):
+        confidences = (math.exp(sum(generated.logprobs)),)
+    prediction = Prediction(
+        parsed.answer,
+        text,
+        unaligned=parsed.unaligned,
+        unparsable=parsed.unparsable + half,
+        truncated=row.seen.truncated,
+        unfinished=unfinished,
+        confidences=confidences,
+    )
+    return prediction if threshold is None else at_least(prediction, threshold)
+
+
+def lines(codec: Codec, generated: Generated) -> list[float]:
+    """For each line of the text, the sum of its tokens' log-probabilities, its end included.
+
+    A token that ends a line counts to that line alone.
+    """
+    sums = [0.0]
+    for token, logprob in zip(generated.ids, generated.logprobs, strict=True):
+        sums[-1] += logprob
+        sums += [0.0] * codec.line_ends(token)
+    return sums
+
+
+def at_least(prediction: Prediction, threshold: float) -> Prediction:
+    """Without the list items whose confidence is below `threshold`; they are counted.
+
+    Items of unknown confidence stay, and so do answers that are not lists.
+    """
+    answer = prediction.answer
+    if not isinstance(answer, EntityAnswer | RelationAnswer):
+        return prediction
+    keep = [known is None or known >= threshold for known in prediction.confidences]
+    return replace(
+        prediction,
+        answer=_without(answer, keep),
+        confidences=tuple(c for c, kept in zip(prediction.confidences, keep, strict=True) if kept),
+        dropped=prediction.dropped + keep.count(False),
+    )
+
+
+def whole_lines(text: str) -> tuple[str, int]:
+    """The lines of an unfinished text without the last, half-written one, and 1 if there is one.
+
+    Half a mention may well stand in the note, inside another word: it must not become an answer.
+    """
+    whole, newline, half = text.rpartition("\n")
+    return whole, int(bool(newline and whole.strip() and half.strip()))
+
+
+def sure_of(prediction: Prediction) -> tuple[float | None, ...]:
+    """The confidence of every item of an answer, in order; a closed answer is one item."""
+    shares = prediction.probabilities
+    if isinstance(prediction.answer, LabelAnswer) and shares is not None:
+        return (shares.get(prediction.answer.label),)
+    return prediction.confidences
+
+
+def _without(answer: EntityAnswer | RelationAnswer, keep: Sequence[bool]) -> Answer:
+    if isinstance(answer, EntityAnswer):
+        return EntityAnswer(
+            tuple(one for one, kept in zip(answer.entities, keep, strict=True) if kept)
+        )
+    return RelationAnswer(
+        tuple(one for one, kept in zip(answer.relations, keep, strict=True) if kept)
+    )

@@ -1,0 +1,1 @@
+"""Long notes: cut into windows by section and sentence, read, and the answers merged."""

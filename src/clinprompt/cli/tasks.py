@@ -1,4 +1,4 @@
-"""``clinprompt tasks``: list, show, preview, check, leakage."""
+"""``clinprompt tasks``: list, show, preview, export, check, leakage."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clinprompt.cli import export as export_command
 from clinprompt.cli import leakage as leakage_command
 from clinprompt.cli import preview as preview_command
 from clinprompt.cli import taskcheck
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from clinprompt.tasks.card import Card
 
 group = typer.Typer(no_args_is_help=True, help="What can be asked: task cards and their data.")
+group.command("export")(export_command.export)
 group.command("preview")(preview_command.preview)
 group.command("check")(taskcheck.check)
 group.command("leakage")(leakage_command.leakage)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clinprompt.errors import ClinpromptError
-from clinprompt.files import read_bytes, read_text, tar_members
+from clinprompt.files import decode, read_bytes, read_text, tar_members
 
 TEXT = "\ufeffé\r\nx\u2028y\n"
 
@@ -81,3 +81,22 @@ def test_broken_archives(tmp_path: Path) -> None:
         with pytest.raises(ClinpromptError) as caught:
             list(tar_members(tmp_path / name))
         assert caught.value.code == code
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "utf8", "U8", "utf_8_sig"])
+def test_utf8_under_other_names_loses_its_mark(encoding: str) -> None:
+    assert decode(b"\xef\xbb\xbfa\r\n", Path("f"), encoding) == "a\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "undefined", "rot13", "a\0b", "", "no"])
+def test_what_is_no_encoding_of_files(encoding: str) -> None:
+    with pytest.raises(ClinpromptError) as caught:
+        decode(b"a..b\xff.", Path("f"), encoding)
+    assert caught.value.code in ("CP-DATA-004", "CP-DATA-008")  # some take these bytes apart
+
+
+@pytest.mark.parametrize(("encoding", "raw"), [("utf-7", b"a\n+2A"), ("utf-16", b"\xff\xfea\0b")])
+def test_an_end_that_is_cut(encoding: str, raw: bytes) -> None:
+    with pytest.raises(ClinpromptError) as caught:
+        decode(raw, Path("f"), encoding)
+    assert caught.value.code == "CP-DATA-004"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import lzma
 import tarfile
 from collections.abc import Iterator
@@ -29,8 +30,15 @@ def read_bytes(path: Path) -> bytes:
         raise ClinpromptError(
             "CP-DATA-002", f"cannot be read ({error.strerror})", file=path
         ) from error
-    if path.suffix != ".xz":
-        return raw
+    return unpacked(raw, path) if path.suffix.lower() == ".xz" else raw
+
+
+def unpacked(raw: bytes, path: Path) -> bytes:
+    """The content of an ``.xz`` file.
+
+    Raises:
+        ClinpromptError: CP-DATA-003 if it is broken.
+    """
     try:
         return lzma.decompress(raw)
     except (lzma.LZMAError, EOFError) as error:
@@ -39,30 +47,38 @@ def read_bytes(path: Path) -> bytes:
         ) from error
 
 
+def is_utf8(encoding: str) -> bool:
+    """Whether an encoding is UTF-8, under whatever name (``UTF8``, ``utf_8``, ``utf-8-sig``)."""
+    try:
+        return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+    except (LookupError, ValueError):
+        return False
+
+
 def decode(raw: bytes, path: Path, encoding: str = "utf-8") -> str:
     """Text of `raw`; a byte-order mark is dropped and line ends are kept.
 
     Raises:
         ClinpromptError: CP-DATA-004 if the bytes are not `encoding` (with the line), CP-DATA-008
-            if there is no such encoding.
+            if there is no such encoding, or it is none of files (``idna``, ``rot13``).
     """
-    if encoding == "utf-8":
-        encoding = "utf-8-sig"
     try:
-        return raw.decode(encoding)
-    except LookupError as error:
-        raise ClinpromptError(
-            "CP-DATA-008",
-            f"unknown encoding '{encoding}'",
-            hint="name one that Python knows, such as utf-8, cp1252 or latin-1",
-        ) from error
+        return raw.decode("utf-8-sig" if is_utf8(encoding) else encoding)
     except UnicodeDecodeError as error:
+        byte = f"byte 0x{raw[error.start]:02x} is" if error.start < len(raw) else "the end is"
         raise ClinpromptError(
             "CP-DATA-004",
-            f"byte 0x{raw[error.start]:02x} is not {error.encoding}",
+            f"{byte} not {error.encoding}",
             file=path,
             line=raw.count(b"\n", 0, error.start) + 1,
-            hint="name the file's encoding in the card (data.options.encoding), such as cp1252",
+            hint="name the file's encoding (--encoding, or data.options.encoding in a card), "
+            "such as cp1252",
+        ) from error
+    except (LookupError, ValueError) as error:  # also codecs that are not for files, such as idna
+        raise ClinpromptError(
+            "CP-DATA-008",
+            f"unknown encoding '{encoding}', or one that files are not in",
+            hint="name one that Python knows, such as utf-8, cp1252 or latin-1",
         ) from error
 
 

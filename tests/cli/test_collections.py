@@ -247,4 +247,16 @@ def test_a_full_disk_is_one_line(notes, tmp_path):
 def test_a_folder_that_may_not_be_written(notes, tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
     result = run("convert", notes, tmp_path / "locked" / "o.csv", "--to", "csv")
-    assert result.exit_code == 2 and "CP-CLI-001" in result.stderr
+    assert result.exit_code == 2 and "CP-DOC-004" in result.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_names_that_are_no_utf8_are_printed(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("x")
+    (tmp_path / "in" / os.fsdecode(b"caf\xe9.png")).write_text("x")
+    command = [sys.executable, "-m", "clinprompt", "stats", str(tmp_path / "in"), "--from", "text"]
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    for more in ([], ["--json"]):
+        found = subprocess.run([*command, *more], capture_output=True, env=env, check=False)
+        assert found.returncode == 0 and b"udce9.png" in found.stdout, found.stderr

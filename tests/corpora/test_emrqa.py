@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.documents.fuzzing import mutated, survives
+from tests.documents.fuzzing import Held, mutated, survives
 
 from clinprompt.corpora.registry import read
 from clinprompt.errors import ClinpromptError
@@ -120,12 +120,12 @@ def test_malformed(tmp_path: Path, run_reader: Run, document: Any, code: str, sa
 
 
 def test_mutated_files_never_break_it(tmp_path: Path) -> None:
-    path = save(tmp_path, question())
-    seed = path.read_bytes()
+    seed = save(tmp_path, question()).read_bytes()
+    path = Held(tmp_path / "data.json")
 
     def check(raw: bytes) -> None:
-        path.write_bytes(raw)
+        path.raw = raw
         read("emrqa", [path], {}, root=tmp_path, split="train", report=Report())
 
-    good, refused = survives(check, mutated([seed], 3000, 5))
+    good, refused = survives(check, mutated([seed], 10_000, 5))
     assert good > 300 and refused > 300

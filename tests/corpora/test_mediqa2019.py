@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.documents.fuzzing import mutated, survives
+from tests.documents.fuzzing import Held, mutated, survives
 
 from clinprompt.corpora.registry import read
 from clinprompt.errors import ClinpromptError
@@ -89,17 +89,19 @@ def test_labels_that_do_not_fit(
 
 
 def test_mutated_files_never_break_it(tmp_path: Path) -> None:
-    answers = tmp_path / "Test.xml"
+    answers = Held(tmp_path / "Test.xml")
     files = nli(tmp_path, "p1,neutral\np2,neutral\n")
 
+    labels = Held(files[1])
+
     def check_answers(raw: bytes) -> None:
-        answers.write_bytes(raw)
+        answers.raw = raw
         read("mediqa-qa", [answers], {}, root=tmp_path, split="test", report=Report())
 
     def check_labels(raw: bytes) -> None:
-        files[1].write_bytes(raw)
-        read("mediqa-nli", files, {}, root=tmp_path, split="test", report=Report())
+        labels.raw = raw
+        read("mediqa-nli", [files[0], labels], {}, root=tmp_path, split="test", report=Report())
 
     for check, seed in ((check_answers, ANSWERS.encode()), (check_labels, files[1].read_bytes())):
-        good, refused = survives(check, mutated([seed], 1500, 9))
+        good, refused = survives(check, mutated([seed], 10_000, 9))
         assert good > 50 and refused > 50

@@ -193,3 +193,49 @@ def test_no_documents_make_an_empty_target(tmp_path):
     assert (tmp_path / "out").is_dir()
     written(tmp_path, "jsonl", "out.jsonl", [])
     assert (tmp_path / "out.jsonl").read_bytes() == b""
+
+
+@pytest.mark.parametrize("name", ["text", "brat"])
+def test_a_target_inside_the_source_is_refused(notes, name):
+    """Read again, the source would hold its own copy."""
+    documents = [Document("1", "x")]
+    with pytest.raises(ClinpromptError) as caught:
+        conversion.write_whole(name, notes, notes / "o", documents, Report(), WriteOptions())
+    assert caught.value.code == "CP-DOC-374" and not (notes / "o").exists()
+    pages = conversion.write_whole("html", notes, notes / "o", documents, Report(), WriteOptions())
+    assert pages == 1
+
+
+def test_nothing_is_moved_where_a_folder_stands_for_a_file(tmp_path):
+    target = tmp_path / "o"
+    (target / "b.txt").mkdir(parents=True)
+    documents = [Document("a", "x"), Document("b", "y")]
+    with pytest.raises(ClinpromptError) as caught:
+        conversion.write_whole(
+            "text", tmp_path / "in", target, documents, Report(), WriteOptions(), force=True
+        )
+    assert caught.value.code == "CP-DOC-373" and caught.value.file == str(target / "b.txt")
+    assert [one.name for one in target.iterdir()] == ["b.txt"]
+
+
+@pytest.mark.parametrize("place", ["file/o.csv", "x" * 300])
+def test_a_place_that_is_none(tmp_path, place):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ClinpromptError) as caught:
+        conversion.write_whole(
+            "csv", tmp_path / "in", tmp_path / place, [], Report(), WriteOptions()
+        )
+    assert caught.value.code == "CP-DOC-004"
+
+
+def test_messages_name_no_folder_that_is_gone(tmp_path):
+    with pytest.raises(ClinpromptError) as caught:
+        conversion.write_whole(
+            "pubtator",
+            tmp_path / "in",
+            tmp_path / "o.pubtator",
+            [Document("a", "x"), Document("a", "y")],
+            Report(),
+            WriteOptions(),
+        )
+    assert str(caught.value).count(str(tmp_path / "o.pubtator")) == 2

@@ -237,7 +237,7 @@ def test_text_is_escaped_and_shown():
 
 
 def test_a_folder_of_pages(tmp_path):
-    documents = [Document("a/1", "x"), NOTE, Document("a/100 %#?", "y", NOTE.annotations[:1])]
+    documents = [Document("a/1", "x"), NOTE, Document("a/100 %#?", "y" * 8, NOTE.annotations[:1])]
     assert formats.write("html", tmp_path, documents, Report()) == 3
     files = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.html")}
     assert files == {"index.html", *(f"notes/{document.id}.html" for document in documents)}

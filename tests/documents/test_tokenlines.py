@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinprompt.documents.tokenlines import TokenLines, nearest, reads_as, shown
+from clinprompt.documents.align import nearest
+from clinprompt.documents.tokenlines import TokenLines, reads_as, shown
 
 # U+2028, form feed and NEL end lines for str.splitlines(), but not in these files.
 TEXTS = st.text(alphabet=" \n\t\r.aB9é\u2028\x0c\x85🍺\u0301", max_size=60)
@@ -58,18 +59,20 @@ def test_the_nearest_occurrence_is_the_words_themselves(text: str, data: st.Data
     last = data.draw(st.integers(first, len(words) - 1))
     quoted = " ".join(words[first : last + 1])
     start = data.draw(st.integers(0, len(text)))
-    span = nearest(text, quoted.upper(), start)
+    span = nearest(text, quoted.upper(), start, words=True)
     if span is not None:  # case folding is not one to one for every letter
         assert reads_as(text[slice(*span)], quoted.upper())
-    exact = nearest(text, quoted, start)
+    exact = nearest(text, quoted, start, words=True)
     assert exact is not None and reads_as(text[slice(*exact)], quoted)
 
 
 def test_nearest_takes_whole_words_and_the_nearest_place() -> None:
     text = "painful pain, no pain"
-    assert nearest(text, "Pain", 0) == (8, 12)
-    assert nearest(text, "pain", 21) == (17, 21)
-    assert nearest(text, "gone", 3) is None and nearest(text, " ", 3) is None
+    assert nearest(text, "Pain", 0, words=True) == (8, 12)
+    assert nearest(text, "pain", 21, words=True) == (17, 21)
+    assert (
+        nearest(text, "gone", 3, words=True) is None and nearest(text, " ", 3, words=True) is None
+    )
 
 
 def test_messages_show_at_most_forty_characters() -> None:

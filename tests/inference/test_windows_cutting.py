@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tests.inference import world
 
 from clinprompt import verbalize
+from clinprompt.documents.sentences import sentences
 from clinprompt.examples import Entity, PairInput, PremiseInput, QuestionInput, TextInput
 from clinprompt.inference.windows.cutting import Borders, around, windows
-from clinprompt.inference.windows.sentences import sentences
 from clinprompt.inference.windows.views import view, with_text
 
 PIECES = [

@@ -75,7 +75,11 @@ def source_format(source: Path, name: str | None) -> str:
     """
     from clinprompt.documents import formats, guess
 
-    if not source.exists():
+    try:
+        there = source.exists()
+    except OSError:  # a name that is too long
+        there = False
+    if not there:
         from clinprompt.documents.store import members
 
         members(source)  # says what is wrong
@@ -114,6 +118,11 @@ def report_json(report: Report, places: int) -> list[dict[str, Any]]:
     ]
 
 
+def printable(line: str) -> str:
+    """The line with what is no UTF-8 written as ``\\udce9``, as names of old files may have it."""
+    return line.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _places(report: Report, reason: str, limit: int) -> list[str]:
     found: dict[str, None] = {}
     for problem in report.problems:
@@ -122,7 +131,7 @@ def _places(report: Report, reason: str, limit: int) -> list[str]:
         if problem.reason == reason:
             line = "" if problem.line is None else f":{problem.line}"
             detail = f" ({problem.detail})" if problem.detail else ""
-            found[f"{problem.file}{line}{detail}"] = None
+            found[printable(f"{problem.file}{line}{detail}")] = None
     return list(found)
 
 

@@ -129,11 +129,11 @@ def convert(
                 "to": write_as,
                 **counts,
                 "report": shared.report_json(report, places),
-                "failed": [str(error) for error in failed],
+                "failed": [shared.printable(str(error)) for error in failed],
             }
         )
     else:
-        heading(f"{read_as} to {write_as}: {target}")
+        heading(shared.printable(f"{read_as} to {write_as}: {target}"))
         shared.print_counts(counts)
         shared.print_report(report, places)
         if failed:

@@ -114,11 +114,14 @@ def placed(
     )
 
 
-def nearest(text: str, quoted: str, start: int, floor: int = 0) -> Span | None:
+def nearest(
+    text: str, quoted: str, start: int, floor: int = 0, *, words: bool = False
+) -> Span | None:
     """The occurrence of `quoted` (white space apart) whose start is nearest to `start`.
 
     Args:
         floor: first character it may start at.
+        words: look for whole words in any case, and leave aside white space around them.
 
     Returns:
         its span; None if there is none. Of two at one distance, the earlier.
@@ -126,8 +129,12 @@ def nearest(text: str, quoted: str, start: int, floor: int = 0) -> Span | None:
     if not quoted.strip():
         return None
     # A lookahead finds occurrences that overlap, too.
-    words = r"\s+".join(map(re.escape, _SPACE.split(quoted)))
-    pattern = re.compile(f"(?=({words}))")
+    sought = quoted.strip() if words else quoted
+    joined = r"\s+".join(map(re.escape, _SPACE.split(sought)))
+    if words:
+        before = r"(?<!\w)" if sought[0].isalnum() else ""
+        joined = before + joined + (r"(?!\w)" if sought[-1].isalnum() else "")
+    pattern = re.compile(f"(?=({joined}))", re.IGNORECASE if words else 0)
     for reach in (*_REACHES, len(text) + abs(start)):
         # What begins within reach is nearer than all that doesn't. What touches the window's end
         # may be cut there.

@@ -21,7 +21,7 @@ from clinprompt.documents import bigbio_decode, bigbio_encode
 from clinprompt.documents.bigbio_rows import MARK, document_of, row_of
 from clinprompt.documents.bigbio_schema import SCHEMAS, Schema, arrow, problem, schema_of, unknown
 from clinprompt.documents.bioc_infons import Place
-from clinprompt.documents.bioc_text import Names, chosen, parse_json, sound
+from clinprompt.documents.bioc_text import Names, chosen, covering, parse_json
 from clinprompt.documents.formats import Format, ReadOptions, WriteOptions, register
 from clinprompt.documents.model import Document
 from clinprompt.documents.output import write_bytes
@@ -87,7 +87,7 @@ def write(path: Path, documents: Iterable[Document], options: WriteOptions, repo
     for document in documents:
         schema = schema or _read_from(document)
         names.add(document.id, str(path))
-        sound(document)
+        covering(document, str(path))
         if schema == "KB":
             rows.append(bigbio_encode.encode(document, report, str(path)))
         else:

@@ -8,7 +8,6 @@ from typing import Any
 
 from clinprompt.documents.align import placed
 from clinprompt.documents.bigbio_rows import DOCUMENT, EQUIVALENCE, ROLES, ROW
-from clinprompt.documents.bioc_decode import resolved
 from clinprompt.documents.bioc_infons import Place
 from clinprompt.documents.bioc_text import Piece, rebuild, shown
 from clinprompt.documents.counting import Scale, located
@@ -24,6 +23,7 @@ from clinprompt.documents.model import (
     Normalization,
     Passage,
 )
+from clinprompt.documents.references import resolved
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Span
 

@@ -123,8 +123,9 @@ def _metadata(document: Document, lost: Counter[str]) -> dict[str, str]:
 
 def _kept(document: Document, lost: Counter[str]) -> set[str]:
     """Ids of the mentions, events and relations that are written."""
-    kept = {one.id for one in document.mentions} | {one.id for one in document.links}
-    kept |= {one.id for one in document.events if one.trigger in document.by_id}
+    mentions = {one.id for one in document.mentions}
+    kept = mentions | {one.id for one in document.links}
+    kept |= {one.id for one in document.events if one.trigger in mentions}
     lost["events without a trigger"] = sum(1 for one in document.events if one.id not in kept)
     while True:
         left = {

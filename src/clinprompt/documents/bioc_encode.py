@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from clinprompt.documents.bioc_decode import Metadata, targets
+from clinprompt.documents.bioc_decode import Metadata
 from clinprompt.documents.bioc_infons import (
     INFONS,
     KIND,
@@ -32,6 +32,7 @@ from clinprompt.documents.model import (
     Normalization,
     Passage,
 )
+from clinprompt.documents.references import targets
 from clinprompt.examples import Span
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from clinprompt.documents import bioc_json, bioc_xml
 from clinprompt.documents.bioc_decode import Metadata, decode
 from clinprompt.documents.bioc_encode import COLLECTION, collection_metadata, encode
 from clinprompt.documents.bioc_infons import OURS, Place
-from clinprompt.documents.bioc_text import Names, chosen, sound
+from clinprompt.documents.bioc_text import Names, chosen, covering
 from clinprompt.documents.formats import Format, ReadOptions, WriteOptions, register
 from clinprompt.documents.model import Document
 from clinprompt.documents.output import write_bytes
@@ -117,11 +117,11 @@ def _collection(documents: Iterable[Document], place: str, *, xml: bool) -> BioC
     same; else each document keeps its own.
 
     Raises:
-        ClinpromptError: CP-DOC-201 an id that comes twice, and what `sound` raises.
+        ClinpromptError: CP-DOC-201 an id that comes twice, and what `covering` raises.
     """
     from bioc import BioCCollection
 
-    held = [sound(one) for one in documents]
+    held = [covering(one, place) for one in documents]
     names = Names()
     collection = BioCCollection()
     collection.date = ""  # the library would write today's

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clinprompt.documents.jsonl import to_record
+from clinprompt.documents.counting import ordered
 from clinprompt.documents.model import Document
+from clinprompt.documents.record import to_record
 from clinprompt.documents.store import Member, members
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Span
@@ -148,6 +149,19 @@ def rebuild(
         length = len(piece.text.encode("utf-8")) if unit == "bytes" else len(piece.text)
         at = piece.offset + length
     return "".join(parts), spans
+
+
+def covering(document: Document, place: str) -> Document:
+    """The document, which is `sound`, and each fragment of whose mentions covers some text.
+
+    Raises:
+        ClinpromptError: CP-DOC-101 for a fragment that does not, and what `sound` raises.
+    """
+    sound(document)
+    for one in document.mentions:
+        where = f"document '{shown(document.id)}', mention '{shown(one.id)}'"
+        ordered(one.spans, file=place, name=where)
+    return document
 
 
 def sound(document: Document) -> Document:

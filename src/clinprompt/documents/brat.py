@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
 
 from clinprompt.documents import align, counting
@@ -28,7 +29,7 @@ from clinprompt.documents.model import (
     Mention,
 )
 from clinprompt.documents.output import document_file, write_bytes
-from clinprompt.documents.store import Member, members
+from clinprompt.documents.store import Member, alone, members
 from clinprompt.documents.textfolder import (
     SUFFIX,
     each_once,
@@ -75,11 +76,13 @@ def read(path: Path, options: ReadOptions, report: Report) -> Iterator[Document]
 
 def _partners(path: Path) -> list[Member]:
     """The files of one document; an archive's members if the file is one."""
-    if path.suffix.lower() not in (SUFFIX, *ANNOTATIONS):
-        return members(path)
-    beside = sorted(file for file in path.parent.iterdir() if file.stem == path.stem)
-    wanted = [file for file in beside if file.suffix.lower() in (SUFFIX, *ANNOTATIONS)]
-    return [member for file in wanted if file.is_file() for member in members(file)]
+    found = members(path)
+    if not alone(path) or found[0].suffix not in (SUFFIX, *ANNOTATIONS):
+        return found
+    stem = found[0].stem
+    beside = sorted(file for file in path.parent.glob(f"{escape(stem)}.*") if alone(file))
+    near = [member for file in beside for member in members(file)]
+    return [one for one in near if one.stem == stem and one.suffix in (SUFFIX, *ANNOTATIONS)]
 
 
 def assemble(

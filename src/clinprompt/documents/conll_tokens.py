@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 from clinprompt.documents.conll_lines import DOCSTART
+from clinprompt.documents.sentences import sentences
 from clinprompt.examples import Span
 
 # Marks that belong to the character before them: accents, joiners, emoji variants and skin tones.
@@ -14,9 +15,6 @@ _MARKS = "\u0300-\u036f\u200c\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff"
 # Words, and each other mark by itself (as `tokens.TOKEN`, with combining characters kept on).
 _WORD = re.compile(rf"(?:\w[{_MARKS}]*)+|[^\w\s][{_MARKS}]*")
 _VISIBLE = re.compile(r"\S+")
-# Where a sentence may end: at line ends, and behind ``. ! ?`` and closing marks.
-_BORDER = re.compile(r"\n\s*|(?<=[.!?])[\"')\]]*[^\S\n]+")
-_ABBREVIATION = re.compile(r"(?:\b(?:dr|drs|mr|mrs|ms|prof|st|vs|fig|approx)|(?:\b[a-z]))\.$", re.I)
 
 
 def sentences_of(text: str, mentions: Sequence[Span], *, spaced: bool) -> list[list[Span]]:
@@ -26,13 +24,14 @@ def sentences_of(text: str, mentions: Sequence[Span], *, spaced: bool) -> list[l
         mentions: apart from each other, in order, with no white space at their edges. A token in
             which one begins or ends is cut there, and no sentence ends inside one.
         spaced: whether tokens stand between white space and each line is a sentence, as in a text
-            that was read from CoNLL; else words and marks are told apart, and sentences by rules.
+            that was read from CoNLL; else words and marks are told apart, and
+            sentences as `sentences` has them.
     """
     edges = sorted({edge for span in mentions for edge in span})
     starts = [start for start, _ in mentions]
     borders = [
         border
-        for border in (_lines(text) if spaced else _sentences(text))
+        for border in (_lines(text) if spaced else (start for start, _ in sentences(text)))
         if not _inside(border, mentions, starts)
     ]
     found: list[list[Span]] = []
@@ -65,16 +64,3 @@ def _cut(token: Span, edges: Sequence[int]) -> Iterator[Span]:
 
 def _lines(text: str) -> list[int]:
     return [match.end() for match in re.finditer("\n", text)]
-
-
-def _sentences(text: str) -> Iterator[int]:
-    """Where sentences begin: behind line ends and ``. ! ?``, unless a small letter follows."""
-    for match in _BORDER.finditer(text):
-        goes_on = text[match.end() : match.end() + 2].lstrip("\"'([")[:1].islower()
-        if match[0][0] == "\n":
-            goes_on = goes_on and match[0].count("\n") == 1
-        else:
-            before = max(match.start() - 8, 0)
-            goes_on = goes_on or _ABBREVIATION.search(text, before, match.start()) is not None
-        if not goes_on:
-            yield match.end()

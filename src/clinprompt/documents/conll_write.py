@@ -67,6 +67,7 @@ def lines_of(document: Document, scheme: bio.Scheme, path: Path, report: Report)
     report.skip("text whose white space CoNLL can't hold", path, count=int(rebuilt != text))
     name = _SPACE.sub(" ", document.id)
     report.skip("document id with odd white space, rewritten", path, count=int(name != document.id))
+    report.skip("document without an id, read by the file's name", path, count=int(not name))
     blocks = [f"{DOCSTART} ({name})\tO\n"]
     at = joined = 0
     for tokens in sentences:

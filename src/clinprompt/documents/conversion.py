@@ -6,6 +6,7 @@ a wrong document, a collection is read piece by piece: the files of one document
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -13,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from clinprompt.documents import formats
-from clinprompt.documents.formats import ReadOptions, WriteOptions
+from clinprompt.documents.formats import Format, ReadOptions, WriteOptions
 from clinprompt.documents.model import Document
+from clinprompt.documents.output import unwritable
 from clinprompt.documents.store import Member, alone, members, narrowed
 from clinprompt.errors import ClinpromptError
 from clinprompt.report import Report
@@ -176,20 +178,50 @@ def write_whole(
 
     Raises:
         ClinpromptError: CP-DOC-351 the target is the source; CP-DOC-352 it is there already;
-            CP-DOC-353 it is something else than the format makes; and what reading and writing
-            raise.
+            CP-DOC-353 it is something else than the format makes; CP-DOC-373 a file or folder
+            stands where the other is written; CP-DOC-374 the target would be part of the source;
+            CP-DOC-004; and what reading and writing raise.
     """
     one = formats.find(name)
-    if target.exists() and target.resolve() == source.resolve():
+    try:
+        real, origin = target.resolve(), source.resolve()
+        _check_target(one, target, real == origin and target.exists(), origin in real.parents)
+        if not force:
+            _check_free(target, target)
+        return _write_whole(name, target, documents, report, options, force=force)
+    except OSError as error:  # no permission, a file in place of a folder, a name too long
+        raise unwritable(Path(error.filename or target), error) from error
+
+
+def _check_target(one: Format, target: Path, same: bool, inside: bool) -> None:
+    """Refuse a target that is not to be written over or into."""
+    if same:
         raise ClinpromptError("CP-DOC-351", "the target is the source", file=target)
+    if inside and one.folder and one.read is not None:
+        raise ClinpromptError(
+            "CP-DOC-374",
+            "lies in the source, and would be part of it when that is read again",
+            file=target,
+            hint="choose a place beside the source",
+        )
     if target.exists() and not (target.is_dir() if one.folder else target.is_file()):
         raise ClinpromptError(
             "CP-DOC-353",
-            f"'{name}' is written to a {'folder' if one.folder else 'file'}, which this is not",
+            f"'{one.name}' is written to a {'folder' if one.folder else 'file'}, which this is not",
             file=target,
         )
-    if not force:
-        _check_free(target, target)
+
+
+def _write_whole(
+    name: str,
+    target: Path,
+    documents: Iterable[Document],
+    report: Report,
+    options: WriteOptions,
+    *,
+    force: bool,
+) -> int:
+    one = formats.find(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         root = Path(folder)
@@ -201,6 +233,7 @@ def write_whole(
         try:
             count = formats.write(name, root / target.name, documents, own, options)
         except ClinpromptError as error:
+            error.message = error.message.replace(f"{root}{os.sep}", f"{target.parent}{os.sep}")
             raise _at(error, error.file and renamed(error.file)) from error.__cause__
         if one.folder:
             (root / target.name).mkdir(exist_ok=True)  # of no documents
@@ -230,10 +263,17 @@ def _move(root: Path, folder: Path, force: bool) -> None:
     """Move all files below `root` to their places below `folder`."""
     files = sorted(file for file in root.rglob("*") if file.is_file())
     places = [folder / file.relative_to(root) for file in files]
-    if not force:
-        for place in places:
-            if place.is_file():
-                _check_free(place, place)
+    for place in places:
+        if not force and place.is_file():
+            _check_free(place, place)
+        inside = [one for one in place.parents if folder in one.parents]
+        wrong = [place] if place.is_dir() else [one for one in inside if one.is_file()]
+        if wrong:
+            raise ClinpromptError(
+                "CP-DOC-373",
+                f"is a {'folder' if wrong[0].is_dir() else 'file'}, and the other is to be written",
+                file=wrong[0],
+            )
     for entry in sorted(root.iterdir()):
         place = folder / entry.name
         if entry.is_dir() and not place.exists():

@@ -23,7 +23,7 @@ from clinprompt.documents.model import (
     Normalization,
 )
 from clinprompt.documents.output import write_bytes
-from clinprompt.documents.record import KIND_OF
+from clinprompt.documents.record import KIND_OF, checked
 from clinprompt.report import Report
 
 COLUMNS = (
@@ -102,11 +102,11 @@ def write(path: Path, documents: Iterable[Document], options: WriteOptions, repo
     unless `WriteOptions.formulas` is ``keep``.
 
     Raises:
-        ClinpromptError: CP-DOC-310, CP-DOC-004.
+        ClinpromptError: CP-DOC-300, CP-DOC-310, CP-DOC-004.
     """
     found: list[list[object]] = []
     count = 0
-    for document in documents:
+    for document in map(checked, documents):
         count += 1
         marked: Counter[str] = Counter()
         for row in rows(document):

@@ -31,6 +31,8 @@ from clinprompt.documents.model import (
     Normalization,
 )
 from clinprompt.documents.output import document_file, write_bytes
+from clinprompt.documents.record import checked
+from clinprompt.documents.textfolder import each_once
 from clinprompt.errors import ClinpromptError
 from clinprompt.report import Report
 
@@ -63,9 +65,7 @@ def bundle(document: Document, options: WriteOptions, losses: Losses) -> dict[st
         raw = document.text.encode("utf-8")
         key = (document.id.encode("utf-8").decode(), hashlib.sha256(raw).hexdigest())
     except UnicodeEncodeError as error:
-        raise ClinpromptError(
-            "CP-DOC-320", "a document holds half of a surrogate pair, which FHIR can't"
-        ) from error
+        raise _not_unicode() from error
     options = replace(options, artefact=words(options.artefact or "") or None)
     made_by = options.artefact or ""
     held = Attached.of(document)
@@ -94,6 +94,12 @@ def bundle(document: Document, options: WriteOptions, losses: Losses) -> dict[st
             for url, one in zip(urls, entries, strict=True)
         ],
     }
+
+
+def _not_unicode() -> ClinpromptError:
+    return ClinpromptError(
+        "CP-DOC-320", "a document holds half of a surrogate pair, which FHIR can't"
+    )
 
 
 def _ordered(resource: dict[str, Any]) -> dict[str, Any]:
@@ -216,17 +222,22 @@ def write(path: Path, documents: Iterable[Document], options: WriteOptions, repo
     """Write ``<id>.json`` for each document into a folder; returns how many.
 
     Raises:
-        ClinpromptError: CP-DOC-320 to CP-DOC-323, CP-DOC-004, CP-DOC-005.
+        ClinpromptError: CP-DOC-320 to CP-DOC-323, CP-DOC-004, CP-DOC-005, CP-DOC-123,
+            CP-DOC-300.
     """
     options = replace(options, made=options.moment)
     count = 0
-    for document in documents:
+    for document in each_once(map(checked, documents), path):
         losses = Losses()
         value = bundle(document, options, losses)
         if options.validate:
             check(value, document.id)
         file = document_file(path, document.id, ".json")
-        write_bytes(file, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode("utf-8"))
+        content = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+        try:
+            write_bytes(file, content.encode("utf-8"))
+        except UnicodeEncodeError as error:  # a label or value of its annotations
+            raise _not_unicode() from error
         for reason, number in losses.items():
             report.skip(reason, file, count=number)
         count += 1

@@ -19,6 +19,8 @@ from clinprompt.documents.html_page import Neighbours, counted, legend, page, wh
 from clinprompt.documents.html_text import shown
 from clinprompt.documents.model import Document
 from clinprompt.documents.output import document_file, write_bytes
+from clinprompt.documents.record import checked
+from clinprompt.documents.textfolder import each_once
 from clinprompt.errors import ClinpromptError
 from clinprompt.report import Report
 
@@ -39,12 +41,13 @@ def write(path: Path, documents: Iterable[Document], options: WriteOptions, repo
     """Write a page for each document and an index into a folder; returns how many documents.
 
     Raises:
-        ClinpromptError: CP-DOC-330 a file name that can't be written, CP-DOC-004, CP-DOC-005.
+        ClinpromptError: CP-DOC-330 a file name that can't be written, CP-DOC-004, CP-DOC-005,
+            CP-DOC-123, CP-DOC-300.
     """
     palette = Palette()
     entries: list[Entry] = []
     before: Path | None = None
-    stream = iter(documents)
+    stream = each_once(map(checked, documents), path)
     document = next(stream, None)
     while document is not None:
         following = next(stream, None)
@@ -81,7 +84,8 @@ def _file(path: Path, document: Document) -> Path:
 
 def _address(target: Path, source: Path) -> str:
     """How the page `source` leads to the page `target`."""
-    return quote(Path(os.path.relpath(target, source.parent)).as_posix())
+    # As bytes: a name that is no UTF-8 has an address, too.
+    return quote(os.fsencode(Path(os.path.relpath(target, source.parent)).as_posix()))
 
 
 def _encoded(content: str) -> bytes:

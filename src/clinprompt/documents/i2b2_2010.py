@@ -17,10 +17,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from clinprompt.documents.align import nearest
 from clinprompt.documents.formats import Format, ReadOptions, register
 from clinprompt.documents.model import Annotation, Argument, Attribute, Document, Link, Mention
 from clinprompt.documents.store import Member, members
-from clinprompt.documents.tokenlines import TokenLines, nearest, reads_as, shown
+from clinprompt.documents.tokenlines import TokenLines, reads_as, shown
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Span
 from clinprompt.report import Report
@@ -178,7 +179,7 @@ class _Reading:
                 line=number,
                 hint="set mismatch to 'realign' to move it to the nearest place that reads so",
             )
-        moved = nearest(self.lines.text, quoted, self.lines.near(line))
+        moved = nearest(self.lines.text, quoted, self.lines.near(line), words=True)
         reason = "concept moved to the nearest occurrence of its text"
         self._skip(reason if moved else "concept whose text stands nowhere", kind, number)
         return moved

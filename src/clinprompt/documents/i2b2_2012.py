@@ -26,10 +26,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+from clinprompt.documents.align import nearest
 from clinprompt.documents.formats import Format, ReadOptions, register
 from clinprompt.documents.model import Annotation, Argument, Attribute, Document, Link, Mention
 from clinprompt.documents.store import Member, alone, members
-from clinprompt.documents.tokenlines import nearest, reads_as, shown
+from clinprompt.documents.tokenlines import reads_as, shown
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Span
 from clinprompt.report import Report
@@ -160,7 +161,7 @@ class _Tag:
                 file=self.place,
                 hint="set mismatch to 'realign' to move it to the nearest place that reads so",
             )
-        moved = nearest(note, self.text, start)
+        moved = nearest(note, self.text, start, words=True)
         reason = "tag moved to the nearest occurrence of its text"
         report.skip(reason if moved else "tag whose text stands nowhere", self.place, None, self.id)
         return moved

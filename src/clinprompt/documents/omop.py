@@ -28,6 +28,7 @@ from clinprompt.documents.model import (
     Normalization,
 )
 from clinprompt.documents.output import write_bytes
+from clinprompt.documents.record import checked
 from clinprompt.errors import ClinpromptError
 from clinprompt.report import Report
 
@@ -157,12 +158,12 @@ def write(path: Path, documents: Iterable[Document], options: WriteOptions, repo
 
     Raises:
         ClinpromptError: CP-DOC-311 a document that is no number of a note, CP-DOC-312 two
-            documents of one number, CP-DOC-310, CP-DOC-004.
+            documents of one number, CP-DOC-300, CP-DOC-310, CP-DOC-004.
     """
     found: list[dict[str, object]] = []
     notes: dict[int, str] = {}
     options = replace(options, made=options.moment)  # one moment for all rows
-    for count, document in enumerate(documents, 1):
+    for count, document in enumerate(map(checked, documents), 1):
         number = count if options.note_ids == "number" else note_id(document)
         if number is None:
             raise ClinpromptError(

@@ -37,11 +37,12 @@ def encode(document: Document, report: Report, place: str) -> Block:
     Raises:
         ClinpromptError: CP-DOC-240 an id with a tab, line end or ``|``.
     """
-    if unfit(document.id) or "|" in document.id:
+    # A reader would take U+FEFF at the beginning of a file for a byte-order mark.
+    if unfit(document.id) or "|" in document.id or document.id.startswith("\ufeff"):
         raise ClinpromptError(
             "CP-DOC-240",
-            f"document id '{shown(document.id)}' holds a tab, line end or '|', which PubTator "
-            "can't hold",
+            f"document id '{shown(document.id)}' holds a tab, line end, '|' or byte-order "
+            "mark, which PubTator can't hold",
             file=place,
         )
     lost: Counter[str] = Counter()

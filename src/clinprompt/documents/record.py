@@ -7,7 +7,6 @@ default are left out. Fragments are ``[start, end]``, arguments ``[role, target]
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -52,10 +51,7 @@ def to_record(document: Document) -> dict[str, Any]:
     Raises:
         ClinpromptError: CP-DOC-300 if it breaks a rule of `model`, so that it could not be read.
     """
-    try:
-        _check(document)
-    except _WrongError as error:
-        raise ClinpromptError("CP-DOC-300", f"document '{document.id}': {error}") from None
+    checked(document)
     record: dict[str, Any] = {"id": document.id, "text": document.text}
     if document.annotations:
         record["annotations"] = [_annotation_record(one) for one in document.annotations]
@@ -64,6 +60,19 @@ def to_record(document: Document) -> dict[str, Any]:
     if document.metadata:
         record["metadata"] = [list(pair) for pair in document.metadata]
     return record
+
+
+def checked(document: Document) -> Document:
+    """The document, which keeps the rules of `model`: offsets, ids, probabilities.
+
+    Raises:
+        ClinpromptError: CP-DOC-300 if it breaks one.
+    """
+    try:
+        _check(document)
+    except _WrongError as error:
+        raise ClinpromptError("CP-DOC-300", f"document '{quoted(document.id)}': {error}") from None
+    return document
 
 
 def from_record(record: Any, file: str | Path, line: int | None = None) -> Document:
@@ -213,17 +222,21 @@ _FIELDS: dict[str, Callable[[Any, str], Any]] = {
 
 
 def _check(document: Document) -> None:
-    """Offsets lie in the text, fragments are in order, ids are unique, text is Unicode."""
+    """Offsets lie in the text, fragments are in order, ids are unique, probabilities are such."""
     size = len(document.text)
     for mention in document.mentions:
         ends = [at for span in mention.spans for at in span]
         if not ends or ends != sorted(ends) or ends[0] < 0 or ends[-1] > size:
             raise _WrongError(
-                f"mention '{mention.id}' has no fragments in order inside the text "
+                f"mention '{quoted(mention.id)}' has no fragments in order inside the text "
                 f"of {size} characters"
             )
-        if mention.confidence is not None and not math.isfinite(mention.confidence):
-            raise _WrongError(f"mention '{mention.id}' has a confidence that is not a number")
+    sure: tuple[Mention | Link, ...] = (*document.mentions, *document.links)
+    for one in sure:
+        if one.confidence is not None and not 0 <= one.confidence <= 1:  # NaN is neither
+            raise _WrongError(
+                f"annotation '{quoted(one.id)}' has a confidence that is not a number from 0 to 1"
+            )
     for number, passage in enumerate(document.passages):
         start, end = passage.span
         if not 0 <= start <= end <= size:

@@ -1,11 +1,12 @@
-"""Files of a collection as they lie: a single file, a folder, or a zip or tar archive of one."""
+"""Files of a collection as they lie: a single file, a folder, or a zip or tar archive of one.
+
+A file whose name ends in ``.xz`` or ``.gz`` is opened, and called without that ending. An archive
+inside a folder or another archive stays closed.
+"""
 
 from __future__ import annotations
 
 import gzip
-import lzma
-import tarfile
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,8 +14,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from clinprompt.documents import archives
+from clinprompt.documents.archives import HIDDEN
 from clinprompt.errors import ClinpromptError
-from clinprompt.files import decode, read_bytes
+from clinprompt.files import decode, read_bytes, unpacked
 
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _NARROWED: ContextVar[tuple[Path, tuple[Member, ...]] | None] = ContextVar("narrowed", default=None)
@@ -57,28 +60,31 @@ def members(path: Path) -> list[Member]:
     """All files of a collection, sorted by name; hidden ones and those of macOS archives left out.
 
     Args:
-        path: a file (``.xz`` and ``.gz`` are opened), a folder (read with its subfolders), or a
-            zip or tar archive.
+        path: a file, a folder (read with its subfolders, links among them), or a zip or tar
+            archive.
 
     Raises:
         ClinpromptError: CP-DOC-001 no such file or folder, CP-DOC-002 a broken or truncated
-            archive, CP-DOC-003 a member that leads outside its archive.
+            archive, CP-DOC-003 a member that leads outside its archive, CP-DOC-370 no permission
+            to read, CP-DOC-371 an encrypted archive, CP-DOC-372 a link in an archive that leads to
+            no file in it.
     """
     narrowed = _NARROWED.get()
     if narrowed is not None and narrowed[0] == path:
         return list(narrowed[1])
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        found = [(str(file.relative_to(path).as_posix()), file) for file in files]
-        return [Member(name, str(file), _reader(file)) for name, file in found if _wanted(name)]
-    if not path.exists():
+    try:
+        folder, there = path.is_dir(), path.exists()
+    except OSError as error:  # no permission, or a name that is too long
+        raise archives.unreadable(path, error) from error
+    if folder:
+        return [_lying(file.relative_to(path).as_posix(), file) for file in sorted(_files(path))]
+    if not there:
         raise ClinpromptError("CP-DOC-001", "no such file or folder", file=path)
     if path.name.lower().endswith(_TAR):
-        return _tar(path)
+        return [_held(path, name, raw) for name, raw in archives.from_tar(path)]
     if path.suffix.lower() == ".zip":
-        return _zip(path)
-    name = path.name.removesuffix(".xz").removesuffix(".gz")
-    return [Member(name, str(path), _reader(path))]
+        return [_held(path, name, raw) for name, raw in archives.from_zip(path)]
+    return [_lying(path.name, path)]
 
 
 def alone(path: Path) -> bool:
@@ -103,64 +109,53 @@ def narrowed(path: Path, some: Sequence[Member]) -> Iterator[None]:
         _NARROWED.reset(token)
 
 
-def _wanted(name: str) -> bool:
-    return not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
-
-
-def _reader(file: Path) -> Callable[[], bytes]:
-    def read() -> bytes:
-        raw = read_bytes(file)
-        if file.suffix.lower() != ".gz":
-            return raw
+def _files(folder: Path) -> Iterator[Path]:
+    """The files below a folder that are not hidden; links that lead nowhere are among them."""
+    waiting: list[tuple[Path, frozenset[Path]]] = [(folder, frozenset())]
+    while waiting:
+        folder, above = waiting.pop()
+        real = folder.resolve()
+        if real in above:  # a link to a folder that it lies in
+            continue
         try:
-            return gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
-            raise _broken(file) from error
-
-    return read
-
-
-def _broken(path: Path) -> ClinpromptError:
-    return ClinpromptError(
-        "CP-DOC-002", "broken or truncated archive", file=path, hint="fetch the file again"
-    )
+            entries = [one for one in folder.iterdir() if not one.name.startswith(HIDDEN)]
+        except OSError as error:
+            raise archives.unreadable(folder, error) from error
+        for entry in entries:
+            if entry.is_dir():
+                waiting.append((entry, above | {real}))
+            elif entry.is_file() or entry.is_symlink():
+                yield entry
 
 
-def _checked(archive: Path, name: str) -> str:
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if ".." in parts or name.startswith("/"):
-        raise ClinpromptError(
-            "CP-DOC-003", f"member '{name}' leads outside the archive", file=archive
-        )
-    return "/".join(part for part in parts if part != ".")
+def _lying(name: str, file: Path) -> Member:
+    called, ending = _called(name)
+    if ending != ".gz":  # `read_bytes` opens .xz
+        return Member(called, str(file), lambda: read_bytes(file))
+    return Member(called, str(file), lambda: _gunzipped(read_bytes(file), file))
 
 
-def _held(place: Path, name: str, raw: bytes) -> Member:
-    return Member(name, f"{place}!{name}", lambda: raw)
+def _called(name: str) -> tuple[str, str]:
+    """A file's name without the ending that reading it takes off, and that ending."""
+    path = PurePosixPath(name)
+    ending = path.suffix.lower()
+    if ending not in (".xz", ".gz") or name.lower().endswith(_TAR):
+        return name, ""
+    return str(path.with_suffix("")), ending
 
 
-def _zip(path: Path) -> list[Member]:
-    found = []
+def _gunzipped(raw: bytes, place: Path) -> bytes:
     try:
-        with zipfile.ZipFile(path) as archive:
-            for info in sorted(archive.infolist(), key=lambda one: one.filename):
-                name = _checked(path, info.filename)
-                if not info.is_dir() and _wanted(name):
-                    found.append(_held(path, name, archive.read(info)))
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise _broken(path) from error
-    return found
+        return gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise archives.broken(place) from error
 
 
-def _tar(path: Path) -> list[Member]:
-    found = []
-    try:
-        with tarfile.open(path, "r:*") as archive:
-            for info in archive:
-                name = _checked(path, info.name)
-                handle = archive.extractfile(info) if info.isfile() else None
-                if handle is not None and _wanted(name):
-                    found.append(_held(path, name, handle.read()))
-    except (tarfile.TarError, lzma.LZMAError, EOFError, OSError, zlib.error) as error:
-        raise _broken(path) from error
-    return sorted(found, key=lambda member: member.name)
+def _held(archive: Path, name: str, raw: bytes) -> Member:
+    called, ending = _called(name)
+    place = f"{archive}!{name}"
+    if ending == ".gz":
+        return Member(called, place, lambda: _gunzipped(raw, Path(place)))
+    if ending == ".xz":
+        return Member(called, place, lambda: unpacked(raw, Path(place)))
+    return Member(called, place, lambda: raw)

@@ -20,7 +20,7 @@ from clinprompt.documents.model import (
 from clinprompt.documents.output import document_file, write_bytes
 from clinprompt.documents.store import Member, alone, members
 from clinprompt.errors import ClinpromptError
-from clinprompt.files import decode
+from clinprompt.files import decode, is_utf8
 from clinprompt.report import Report
 
 SUFFIX = ".txt"
@@ -76,11 +76,10 @@ def texts(path: Path, found: Sequence[Member]) -> dict[str, Member]:
 def text_of(member: Member, encoding: str, report: Report) -> tuple[str, bool]:
     """The text of a file, and whether a byte-order mark, which is left out, stood before it."""
     raw = member.read()
-    utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
-    marked = utf8 and raw.startswith(codecs.BOM_UTF8)
+    marked = is_utf8(encoding) and raw.startswith(codecs.BOM_UTF8)
     if marked:
         report.skip("byte-order mark left out", member.place)
-    return decode(raw, Path(member.place), "utf-8" if utf8 else encoding), marked
+    return decode(raw, Path(member.place), encoding), marked
 
 
 def left_out(found: Iterable[Member], format_name: str, report: Report) -> None:

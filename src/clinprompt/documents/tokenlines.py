@@ -55,21 +55,6 @@ def reads_as(covered: str, quoted: str) -> bool:
     return "".join(covered.split()).casefold() == "".join(quoted.split()).casefold()
 
 
-def nearest(text: str, quoted: str, start: int) -> Span | None:
-    """The occurrence of the quoted words that begins nearest to `start`; None if there is none.
-
-    It begins and ends with a whole word; case and white space between the words don't count.
-    """
-    words = quoted.split()
-    if not words:
-        return None
-    pattern = r"(?<!\w)" if words[0][0].isalnum() else ""
-    pattern += r"\s+".join(map(re.escape, words))
-    pattern += r"(?!\w)" if words[-1][-1].isalnum() else ""
-    found = [match.span() for match in re.finditer(pattern, text, re.IGNORECASE)]
-    return min(found, key=lambda span: abs(span[0] - start), default=None)
-
-
 def shown(text: str, most: int = 40) -> str:
     """A text on one line in quotes, cut to `most` characters, for a message on wrong offsets."""
     line = " ".join(text.split())

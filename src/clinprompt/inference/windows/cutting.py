@@ -12,9 +12,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from clinprompt.documents.sentences import sentences
 from clinprompt.examples import Span
 from clinprompt.inference.windows.sections import sections
-from clinprompt.inference.windows.sentences import sentences
 
 Fits = Callable[[int, int], bool]  # start, end of a piece of the text
 _WORD, _SPACE = re.compile(r"\S+"), re.compile(r"\s*")

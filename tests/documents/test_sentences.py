@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinprompt.inference.windows.sentences import sentences
+from clinprompt.documents.sentences import sentences
 
 
 def split(text: str) -> list[str]:

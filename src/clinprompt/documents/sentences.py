@@ -11,7 +11,7 @@ A sentence ends
   if a capital letter follows. There is white space in no decimal, so decimals are never cut;
 - behind ``。！？``.
 
-White space behind a sentence belongs to it. Section headers are no concern here (see `sections`).
+White space behind a sentence belongs to it. Section headers are no concern here.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import random
 import tarfile
 from pathlib import Path
 
@@ -81,6 +82,27 @@ def test_broken_archives(tmp_path: Path) -> None:
         with pytest.raises(ClinpromptError) as caught:
             list(tar_members(tmp_path / name))
         assert caught.value.code == code
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz"])
+def test_any_damage_to_an_archive_is_told_in_one_way(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"x.tar.{ending}"
+    with tarfile.open(path, f"w:{ending}") as tar:  # type: ignore[call-overload]
+        info = tarfile.TarInfo("a")
+        content = random.Random(0).randbytes(3000)
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+    whole, at, codes = path.read_bytes(), random.Random(1), set()
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for _ in range(3):
+            damaged[at.randrange(len(damaged))] ^= 1 << at.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            list(tar_members(path))
+        except ClinpromptError as error:
+            codes.add(error.code)
+    assert codes == {"CP-DATA-005"}
 
 
 @pytest.mark.parametrize("encoding", ["UTF-8", "utf8", "U8", "utf_8_sig"])

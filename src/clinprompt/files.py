@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import lzma
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def tar_members(path: Path, suffix: str = "") -> Iterator[tuple[str, bytes]]:
                     handle = archive.extractfile(member)
                     assert handle is not None
                     yield member.name, handle.read()
-    except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
+    except (tarfile.TarError, lzma.LZMAError, zlib.error, OSError, EOFError) as error:
         raise ClinpromptError(
             "CP-DATA-005", "broken or truncated archive", file=path, hint="fetch the file again"
         ) from error

@@ -193,7 +193,8 @@ def test_every_truncation_of_the_manifest_is_seen(folder: Path) -> None:
 
 def test_not_a_folder_of_ours(folder: Path, tmp_path: Path) -> None:
     assert refused(tmp_path / "nothing").code == "CP-ART-006"
-    assert refused(folder / "a.bin").code == "CP-ART-006"
+    error = refused(folder / "a.bin")
+    assert error.code == "CP-ART-006" and "a file" in error.message
     assert refused(tmp_path).code == "CP-ART-007"
     error = refused(folder, kind="prompt-set")
     assert error.code == "CP-ART-010"

@@ -16,6 +16,7 @@ import pytest
 from clinprompt.backbone import fetch
 from clinprompt.backbone.fetch import cache_folder, cached
 from clinprompt.errors import ClinpromptError
+from tests.backbone import tiny
 
 WEIGHTS = b"the released weights"
 NAME = "released.gguf"
@@ -191,3 +192,15 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".cache" / "clinprompt"
+
+
+def test_a_full_disk_while_converting_is_an_error_of_the_system(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    made = tiny.backbone("llama")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="model"):
+            fetch.save_model(made.model, made.tokenizer, tmp_path / "model")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -69,6 +69,13 @@ def test_key_that_stands_twice() -> None:
     assert error.line == 18
 
 
+@pytest.mark.parametrize("value", ["2024-02-30", "!!int x", "9" * 5000])
+def test_what_only_looks_like_a_date_or_number_names_the_line(value: str) -> None:
+    error = refused(CARD + f"description: {value}\n", "CP-TASK-001")
+    assert "quote it" in error.message
+    assert error.line == 18
+
+
 def test_broken_yaml_names_the_line() -> None:
     assert refused("name: [toy\ntype: qa\n", "CP-TASK-001").line is not None
 

@@ -22,6 +22,7 @@ from clinprompt.training.adapt import adapt
 from clinprompt.training.loop import Interrupted, Stage
 from clinprompt.training.modules import Decomposed, PromptTable
 from clinprompt.training.prepare import Prepared
+from clinprompt.training.settings import AdaptRecipe
 from clinprompt.training.workspace import workspace
 
 
@@ -265,8 +266,29 @@ def test_a_target_named_twice_is_refused(
 def test_more_shots_than_there_are_is_refused(
     tmp_path: Path, metaprompt: PromptSet, target: Path
 ) -> None:
-    with pytest.raises(ClinpromptError, match=r"CP-TASK-021.*12 training examples"):
+    with pytest.raises(ClinpromptError, match=r"CP-TASK-021.*'target'.*12 training examples"):
         fit(tmp_path / "out", metaprompt, target, shots=13)
+
+
+@pytest.mark.parametrize("asked", [{"length": toy.LENGTH + 1}, {"rank": 2}])
+def test_another_length_or_rank_than_the_metaprompts_is_refused(
+    tmp_path: Path, metaprompt: PromptSet, target: Path, asked: dict[str, int]
+) -> None:
+    with pytest.raises(ClinpromptError, match=f"CP-TRAIN-090.*prompt.{next(iter(asked))}"):
+        fit(tmp_path / "out", metaprompt, target, prompt=asked)
+
+
+def test_the_record_has_the_metaprompts_length(
+    tmp_path: Path, metaprompt: PromptSet, target: Path
+) -> None:
+    recipe = AdaptRecipe.model_validate(
+        {name: value for name, value in toy.adapt_fields().items() if name != "prompt"}
+    )
+    card = catalogue.find(target)
+    found = adapt(recipe, metaprompt, [card], None, tmp_path / "out", shots=0,
+                  prepared=toy.prepared(), progress=toy.Lines())  # fmt: skip
+    prompt: Any = found.meta.configuration["prompt"]
+    assert (prompt["length"], prompt["rank"]) == (toy.LENGTH, 1)
 
 
 def test_two_at_once_are_refused(tmp_path: Path, metaprompt: PromptSet, target: Path) -> None:

@@ -132,6 +132,11 @@ def test_prompt_and_instruction_take_their_part_of_the_context() -> None:
         tokens(NER, "mentions", 500, "refuse", **(exactly | {"prompt_length": 21}))
 
 
+def test_a_prompt_that_fills_the_context_is_told_as_that() -> None:
+    with pytest.raises(ClinpromptError, match=r"CP-TRAIN-091.*prompt of 200 .*context of 150"):
+        tokens(NER, "mentions", 500, "skip", context=150, prompt_length=200)
+
+
 def test_skipping_is_counted_by_split() -> None:
     short = replace(NER, id="short", input=TextInput("no"), answer=EntityAnswer(()))
     splits = {

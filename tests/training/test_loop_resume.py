@@ -159,10 +159,30 @@ def test_a_loss_that_is_not_finite_stops_names_the_batch_and_keeps_the_last_good
         assert f"{tasks[drawn.task].name}:{','.join(ids)}" in message
 
     state = saved_state(tmp_path / "sick", stage)
-    assert state["step"] == 3 * (step // 3)
+    assert state["step"] == step  # and not only the last multiple of save_every
     assert all(torch.isfinite(tensor).all() for tensor in state["module"].values())
     again = decomposed(tasks)  # healed, the run goes on as if nothing had been
     assert same(result(again, run(again, tmp_path / "sick")), expected)
+
+
+def test_where_memory_does_not_suffice_the_run_goes_on_with_smaller_pieces(
+    tasks: list[TokenTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failing = loop._step, [3]
+
+    def full(backbone: Backbone, stage: Stage, step: int) -> Any:
+        if step in failing:
+            raise torch.OutOfMemoryError
+        return real(backbone, stage, step)
+
+    stage = decomposed(tasks)
+    expected = result(stage, run(stage, tmp_path / "whole"))
+    monkeypatch.setattr(loop, "_step", full)
+    with pytest.raises(ClinpromptError, match=r"CP-TRAIN-092.*step 4.*microbatch_tokens"):
+        run(decomposed(tasks), tmp_path / "full")
+    failing.clear()
+    again = decomposed(tasks)
+    assert same(result(again, run(again, tmp_path / "full")), expected)
 
 
 def test_a_gradient_that_is_not_finite_stops_too(

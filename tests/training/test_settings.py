@@ -101,6 +101,10 @@ def test_an_unknown_key_names_the_nearest_and_its_line(file: Path) -> None:
         ("teachers.clip=.inf", "teachers.clip"),
         ("distil.weight=.nan", "distil.weight"),
         ("seed=-1", "seed"),
+        (f"seed={2**64}", "seed"),
+        ("teachers.rate=1e300", "teachers.rate"),
+        ("distil.rate_vectors=1e300", "distil.rate_vectors"),
+        ("distil.weight_decay=1e300", "distil.weight_decay"),
         ("distil=3", "distil"),
     ],
 )
@@ -125,7 +129,9 @@ def test_what_comes_from_the_metaprompt_is_still_a_known_key() -> None:
     assert load_settings(AdaptRecipe, None, ["adapt.trainable=vectors"]).adapt.trainable
 
 
-@pytest.mark.parametrize("override", ["seed", "=3", "", "a..b=1", "seed=[1", "name={", ".seed=1"])
+@pytest.mark.parametrize(
+    "override", ["seed", "=3", "", "a..b=1", "seed=[1", "name={", ".seed=1", "seed=2024-02-30"]
+)
 def test_an_override_that_is_not_key_value(override: str) -> None:
     error = refused(None, override)
     assert error.code == "CP-TRAIN-013"

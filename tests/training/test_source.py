@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from tests.training import toy
+from tests.training.adapting import fit
 
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError
@@ -409,6 +410,15 @@ def test_teachers_that_cannot_teach_these_tasks_are_refused(
     ):
         with pytest.raises(ClinpromptError, match=f"CP-TRAIN-052.*{why}"):
             train(sources, tmp_path / "x", teachers_from=given, **changes)
+
+
+def test_single_task_prompts_of_an_adaptation_can_teach(paths: list[Path], tmp_path: Path) -> None:
+    tuned = fit(tmp_path / "pt", None, *paths[:2], shots=None)
+    found = train(paths[:2], tmp_path / "out", teachers_from=tmp_path / "pt")
+    assert found.meta.parents.teachers == tuned.digest
+    theirs: Any = tuned.meta.metrics["adapt"]
+    kept: Any = found.meta.metrics["teachers"]
+    assert kept == {name: value for name, value in theirs.items() if name != "start"}
 
 
 def test_what_the_leakage_list_of_ones_own_suite_leaves_out_is_told(tmp_path: Path) -> None:

@@ -106,7 +106,8 @@ def read_manifest(path: str | Path) -> Manifest:
     folder = located(Path(path))
     file = folder / MANIFEST
     if not folder.is_dir():
-        raise ClinpromptError("CP-ART-006", "no such folder", file=path)
+        what = "a file, not a folder saved by clinprompt" if folder.exists() else "no such folder"
+        raise ClinpromptError("CP-ART-006", what, file=path)
     try:
         text = file.read_bytes().decode()
         content = json.loads(text)

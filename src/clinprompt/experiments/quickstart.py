@@ -17,6 +17,7 @@ from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.experiments.verdict import verdict
 from clinprompt.inference.evaluate import evaluate, sample
 from clinprompt.inference.predictor import Predictor
+from clinprompt.inference.writing import write_atomically
 from clinprompt.tasks import catalogue
 from clinprompt.tasks.card import Card
 from clinprompt.tasks.loading import load
@@ -107,7 +108,7 @@ def quickstart(
         "libraries": metaprompt.meta.libraries,
         "metaprompt": metaprompt.digest,
     }
-    (out / "results.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_atomically(out / "results.json", [json.dumps(result, indent=2) + "\n"])
     return cells
 
 

@@ -23,12 +23,15 @@ def labels_of(example: Example) -> frozenset[str]:
     return frozenset()
 
 
-def few_shot(examples: Sequence[Example], k: int, seed: int) -> list[Example]:
+def few_shot(examples: Sequence[Example], k: int, seed: int, *, task: str = "") -> list[Example]:
     """`k` of the examples, a pure function of the seed and of the examples' ids and labels.
 
     Nested: the first 4 of 16 shots are the 4 shots. The first shots cover all labels, as fast as
     possible and the most frequent ones first. After that closed answers keep their proportions
     (Sainte-Laguë apportionment); other answers follow in seeded order.
+
+    Args:
+        task: its name, for the message.
 
     Raises:
         ClinpromptError: CP-TASK-021 if k is negative or above the number of examples.
@@ -36,7 +39,8 @@ def few_shot(examples: Sequence[Example], k: int, seed: int) -> list[Example]:
     if not 0 <= k <= len(examples):
         raise ClinpromptError(
             "CP-TASK-021",
-            f"{k} shots asked for, but there are {len(examples)} training examples",
+            (f"task '{task}': " if task else "")
+            + f"{k} shots asked for, but there are {len(examples)} training examples",
             hint=f"use --shots 0 to {len(examples)}",
         )
     shuffled = sorted(examples, key=lambda example: (rank(seed, example.id), example.id))

@@ -19,11 +19,25 @@ class Strict(BaseModel):
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML with two traps removed.
+    """YAML with three traps removed.
 
-    `yes` and `no` are words, not truth values (they are labels of many tasks), and a key that
-    stands twice in one mapping is an error instead of silently winning.
+    `yes` and `no` are words, not truth values (they are labels of many tasks); a key that stands
+    twice in one mapping is an error instead of silently winning; and a scalar that only looks like
+    a date or a number (``2024-02-30``) is an error of YAML with its line.
     """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """A value; a scalar that can't be what it looks like is refused."""
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None,
+                None,
+                f"a value looks like a {kind} and is none; quote it if it is text",
+                node.start_mark,
+            ) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """A mapping; refuses repeated keys."""
@@ -54,7 +68,7 @@ S = TypeVar("S", bound=BaseModel)
 
 
 def plain_yaml(text: str) -> Any:
-    """The plain values of YAML text, without the two traps above.
+    """The plain values of YAML text, without the three traps above.
 
     Raises:
         yaml.YAMLError: not YAML, or a key stands twice.

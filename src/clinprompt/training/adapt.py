@@ -77,8 +77,8 @@ def adapt(
         ClinpromptError: CP-TRAIN-060 zero shots without a metaprompt, CP-TRAIN-061 a start chosen
             by data with zero shots, CP-TRAIN-062 `out` holds another run's result, CP-TRAIN-080
             `metaprompt` has no task vectors, CP-TRAIN-081 a task named twice, CP-TRAIN-085 another
-            process is at it; what loading, tokenising and training raise; CP-ART codes for a
-            wrong backbone.
+            process is at it, CP-TRAIN-090 a length or rank not the metaprompt's; what loading,
+            tokenising and training raise; CP-ART codes for a wrong backbone.
     """
     _check(recipe, metaprompt, cards, shots)
     settings = recipe.adapt
@@ -153,7 +153,7 @@ def adapt(
         result = PromptSet(
             described(
                 prepared,
-                recipe,
+                _resolved(recipe, metaprompt),
                 kind="prompt-tuning" if metaprompt is None else "adapted",
                 cards=cards,
                 tasks=tasks,
@@ -183,6 +183,8 @@ def _check(
             file=metaprompt.file,
             hint="give --metaprompt a result of 'clinprompt train'",
         )
+    if metaprompt is not None:
+        _require_its_shape(recipe, metaprompt)
     if shots == 0 and metaprompt is None:
         raise ClinpromptError(
             "CP-TRAIN-060", "prompt tuning needs examples", hint="give --metaprompt or more shots"
@@ -193,6 +195,27 @@ def _check(
             f"init '{recipe.adapt.init}' chooses by examples, and there are 0 shots",
             hint="use init mean or type",
         )
+
+
+def _require_its_shape(recipe: AdaptRecipe, metaprompt: PromptSet) -> None:
+    """Refuse a length or a rank that was asked for and isn't the metaprompt's."""
+    for name in ("length", "rank"):
+        asked, given = getattr(recipe.prompt, name), getattr(metaprompt.meta, name)
+        if name in recipe.prompt.model_fields_set and asked != given:
+            raise ClinpromptError(
+                "CP-TRAIN-090",
+                f"prompt.{name} is {asked}, and the metaprompt's is {given}",
+                file=metaprompt.file,
+                hint=f"leave prompt.{name} out: it comes from the metaprompt",
+            )
+
+
+def _resolved(recipe: AdaptRecipe, metaprompt: PromptSet | None) -> AdaptRecipe:
+    """The recipe with what comes from the metaprompt, as the artefact records it."""
+    if metaprompt is None:
+        return recipe
+    theirs = {"length": metaprompt.meta.length, "rank": metaprompt.meta.rank}
+    return recipe.model_copy(update={"prompt": recipe.prompt.model_copy(update=theirs)})
 
 
 def _finished(out: Path, identity: str) -> PromptSet | None:

@@ -84,10 +84,17 @@ def tokenise(
 
     Raises:
         ClinpromptError: CP-TRAIN-020 an example without answer, CP-TRAIN-021 an example too long,
-            CP-TRAIN-022 nothing left of a split.
+            CP-TRAIN-022 nothing left of a split, CP-TRAIN-091 no room for any example.
     """
     task = TokenTask(card, codec.fixed(verbalize.instruction(card)))
     room = min(max_tokens, context - prompt_length - len(task.fixed))
+    if room < 2:
+        raise ClinpromptError(
+            "CP-TRAIN-091",
+            f"task '{card.name}': a prompt of {prompt_length} and an instruction of "
+            f"{len(task.fixed)} tokens leave no room in the backbone's context of {context}",
+            hint="choose a smaller prompt.length or a shorter instruction",
+        )
     for split, examples in splits.items():
         texts = []
         for example in examples:

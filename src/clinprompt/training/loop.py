@@ -104,7 +104,8 @@ def run(
 
     Raises:
         ClinpromptError: CP-TRAIN-040 if a loss or gradient is not finite, CP-TRAIN-084 if a dev
-            loss is not; the last checkpoint stays.
+            loss is not, CP-TRAIN-092 if memory does not suffice. The state before a bad step is
+            saved; a checkpoint before a bad dev loss stays.
     """
     module, settings = stage.module, stage.settings
     groups = [
@@ -146,7 +147,18 @@ def run(
         factor = learning_rate_factor(step, settings.steps, settings.warmup)
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * factor
-        cost = _step(backbone, stage, step)
+        try:
+            cost = _step(backbone, stage, step)
+        except torch.OutOfMemoryError as error:
+            optimizer.zero_grad(set_to_none=True)
+            if step > begin:
+                save(step)
+            raise ClinpromptError(
+                "CP-TRAIN-092",
+                f"{stage.name}, step {step + 1}: the device's memory does not suffice",
+                hint=f"engine.microbatch_tokens is {stage.engine.microbatch_tokens}: try half, or "
+                "a smaller data.max_tokens",
+            ) from error
         norm = module.clip(settings.clip)
         if not (math.isfinite(cost.loss) and math.isfinite(norm)):
             ids = [
@@ -154,11 +166,14 @@ def run(
                 + ",".join(stage.tasks[draw.task].rows["train"][i].id for i in draw.examples)
                 for draw in stage.sampler[step]
             ]
+            if step > begin:
+                save(step)  # the gradient is not applied yet: this is the last good state
             raise ClinpromptError(
                 "CP-TRAIN-040",
                 f"{stage.name}, step {step + 1}: loss {cost.loss}, gradient norm {norm}; "
                 f"batch {'; '.join(ids)}",
-                hint="the last checkpoint is kept; lower the rates, or use dtype float32",
+                hint=("the state before this step is kept; " if step else "")
+                + "lower the rates, or use dtype float32",
             )
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -252,7 +267,9 @@ def _evaluate(
         raise ClinpromptError(
             "CP-TRAIN-084",
             f"{stage.name}, step {step}: dev loss of {', '.join(broken)} is not finite",
-            hint="the last checkpoint is kept; lower the rates, or use dtype float32",
+            hint="an earlier checkpoint is kept; lower the rates, or use dtype float32"
+            if step
+            else "use dtype float32",
         )
     mean = sum(losses.values()) / len(losses)
     train = since[0] / since[1] if since[1] else None

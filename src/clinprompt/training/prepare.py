@@ -93,7 +93,7 @@ def training_splits(
         say(f"{card.name}: {count} {reason}")
     train, dev = data.splits["train"], data.splits["dev"]
     if shots is not None:
-        train = few_shot(train, shots, seed)
+        train = few_shot(train, shots, seed, task=card.name)
     elif settings.train_examples is not None and settings.train_examples < len(train):
         train = few_shot(train, settings.train_examples, seed)
     most = settings.dev_examples if shots is None else min(shots, settings.dev_examples)

@@ -18,6 +18,9 @@ from clinprompt.errors import ClinpromptError
 from clinprompt.tasks.yamlfile import plain_yaml, schema_error
 from clinprompt.training.sampler import Mixing
 
+LARGEST_SEED = 2**63 - 1  # what torch's generators take
+LARGEST_RATE = 1e6  # in whatever unit; far above it, steps overflow float32
+
 
 class Settings(BaseModel):
     """Base: immutable; unknown keys, NaN and infinity are errors."""
@@ -62,7 +65,7 @@ class Optimiser(Settings):
     rows: int = Field(32, ge=1, description="examples of a step")
     warmup: float = Field(0.1, ge=0, le=1, description="share of the steps")
     clip: float = Field(1.0, gt=0, description="largest gradient norm")
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, le=LARGEST_RATE)
     evaluate_every: int = Field(25, ge=1, description="steps between dev losses")
 
 
@@ -74,7 +77,7 @@ class TeacherSettings(Optimiser):
 
     steps: int = Field(600, ge=1)
     tasks_per_step: int = Field(4, ge=1)
-    rate: float = Field(0.15, gt=0)
+    rate: float = Field(0.15, gt=0, le=LARGEST_RATE)
 
 
 class DistilSettings(Optimiser):
@@ -91,8 +94,8 @@ class DistilSettings(Optimiser):
     mixing: Mixing = "equal"
     mixing_cap: int = Field(2**18, ge=1)
     mixing_temperature: float = Field(2.0, gt=0)
-    rate_shared: float = Field(0.15, gt=0)
-    rate_vectors: float = Field(0.05, gt=0)
+    rate_shared: float = Field(0.15, gt=0, le=LARGEST_RATE)
+    rate_vectors: float = Field(0.05, gt=0, le=LARGEST_RATE)
     weight: float = Field(0.9, ge=0, description="lambda")
     temperature: float = Field(2.0, gt=0)
     distillation: bool = Field(True, description="false: task loss alone (ablation)")
@@ -115,8 +118,8 @@ class AdaptSettings(Optimiser):
         "whichever of all these is best on dev",
     )
     trainable: Literal["all", "vectors"] = "all"
-    rate_shared: float = Field(0.1, gt=0)
-    rate_vectors: float = Field(0.02, gt=0)
+    rate_shared: float = Field(0.1, gt=0, le=LARGEST_RATE)
+    rate_vectors: float = Field(0.02, gt=0, le=LARGEST_RATE)
 
 
 class EngineSettings(Settings):
@@ -132,7 +135,7 @@ class Recipe(Settings):
     name: str = "metaprompt"
     suite: str | None = Field(None, description="suite whose source tasks are used")
     sources: list[str] = Field(default_factory=list, description="or these tasks")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     backbone: BackboneSettings = BackboneSettings()
     prompt: PromptSettings = PromptSettings()
     data: DataSettings = DataSettings()
@@ -161,7 +164,7 @@ class Recipe(Settings):
 class AdaptRecipe(Settings):
     """Target adaptation; backbone, template, prompt length and rank come from the metaprompt."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     backbone: BackboneSettings = BackboneSettings()
     prompt: PromptSettings = PromptSettings()
     data: DataSettings = DataSettings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -181,8 +182,10 @@ def _given_teachers(recipe: Recipe, prepared: Prepared, cards: Sequence[Card]) -
 
 
 def _outcome_of(teachers: PromptSet) -> Outcome:
-    history: Any = teachers.meta.metrics["teachers"]
-    return Outcome(**history)
+    """What was reached when they were trained, by `train` or as single-task prompts by `adapt`."""
+    metrics = teachers.meta.metrics
+    history: Any = metrics.get("teachers", metrics.get("adapt", {}))
+    return Outcome(**{field.name: history[field.name] for field in fields(Outcome) if history})
 
 
 def _teach(

@@ -147,13 +147,15 @@ def evaluate(
             seed=seed,
             left_out=dict(data.report.counts),
             prompt=used,
-            **({} if reliability is None else {"calibration": reliability.to_json()}),
+            **({"calibration": reliability and reliability.to_json()} if calibration else {}),
             command=shlex.join(["clinprompt", *sys.argv[1:]]),
         )
         write_atomically(json_file, [json.dumps(content, indent=2, ensure_ascii=False) + "\n"])
     _print(evaluation, split, len(all_examples), used)
     if reliability is not None:
         _print_calibration(reliability)
+    elif calibration:
+        note("no predicted item has a confidence: there is nothing to calibrate")
 
 
 def _print(evaluation: Evaluation, split: str, total: int, used: dict[str, Any] | None) -> None:

@@ -13,6 +13,7 @@ import typer
 from clinprompt.cli import collections as shared
 from clinprompt.cli.answering import check_target
 from clinprompt.cli.output import heading, note, number, print_table
+from clinprompt.cli.score_fields import parse_fields, print_fields
 
 if TYPE_CHECKING:
     from clinprompt.metrics.documents import DocumentScores, Preset, Rates, Row, Score, Section
@@ -93,6 +94,22 @@ def score(
         Literal["mention", "role"] | None,
         typer.Option(help="What names an argument.", show_default="mention"),
     ] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=text|label",
+            help="Also score this field of the documents' metadata, such as a summary or a label "
+            "under its task's name (comma-separated, or several times).",
+            show_default=False,
+        ),
+    ] = None,
+    negative_labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Labels of such fields that say that there is nothing: not in their micro F1.",
+            show_default=False,
+        ),
+    ] = None,
     extra_documents: Annotated[
         Literal["refuse", "count"],
         typer.Option(help="Predicted documents that gold doesn't have: count all as wrong?"),
@@ -112,7 +129,7 @@ def score(
     ] = 1000,
     seed: Annotated[int, typer.Option(help="Of those draws.")] = 0,
 ) -> None:
-    """Score annotated documents against gold ones: mentions, relations, attributes, events."""
+    """Score annotated documents against gold ones: mentions, relations, events, fields and more."""
     from clinprompt.cli.sides import read_sides
     from clinprompt.inference.writing import write_atomically
     from clinprompt.metrics.documents import PRESETS, Settings, score_documents
@@ -130,6 +147,7 @@ def score(
                 "--undirected": undirected,
                 "--duplicates": duplicates is not None,
                 "--arguments-by": arguments_by is not None,
+                "--fields": bool(fields),
                 "--extra-documents count": extra_documents == "count",
             }
         )
@@ -145,6 +163,8 @@ def score(
         "labelled_arguments": labelled_arguments,
         "labelled": _names(labelled),
         "arguments_by": arguments_by,
+        "fields": parse_fields(fields) or None,
+        "negative_labels": _names(negative_labels),
     }
     chosen = {name: value for name, value in chosen.items() if value is not None}
     chosen |= {"mode": mode, "extra_documents": extra_documents}
@@ -249,12 +269,21 @@ def _print(scores: DocumentScores, task: Preset | None, per_document: bool) -> N
         if section.macro_labels is not None and _has_types(name):
             rows.append((f"{name} macro over labels", section.macro_labels))
         rows.append((f"{name} macro over documents", section.macro_documents))
-    _print_rates(rows)
+    if rows:
+        _print_rates(rows)
     for name, section in scores.sections.items():
         _print_tables(name, section, per_document)
+    if scores.fields:
+        print_fields(list(scores.fields.values()), per_document=per_document)
+        for one in scores.fields.values():
+            if one.labels:
+                heading(f"{one.name} by label")
+                _print_rows("label", one.labels)
     heading("definitions")
     for name, section in scores.sections.items():
         print(f"{name}: {section.definition}")
+    for field in scores.fields.values():
+        print(f"{field.name} ({field.kind}): {field.definition}")
     for name, text in {**scores.averages, **scores.quirks}.items():
         print(f"{name}: {text}")
     for side, counts in scores.left_out.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -23,13 +23,29 @@ def tally_choices(card: Card, documents: Sequence[Sequence[Item]]) -> Tally:
     labels = tuple(card.labels)
     if choice:
         labels = max((letters(item.input) for items in documents for item in items), key=len)
+    answers = [[(_label(one.gold), _label(one.predicted)) for one in items] for items in documents]
+    # the letter of a choice means nothing across questions, so it has no F1
+    return tally_labels(labels, answers, None if choice else card.negative_labels)
+
+
+def tally_labels(
+    labels: Sequence[str],
+    documents: Sequence[Sequence[tuple[str, str]]],
+    negative: Collection[str] | None = (),
+) -> Tally:
+    """Confusion matrices [D, L * (L + 1)] of labels.
+
+    Args:
+        labels: all that may come up.
+        documents: gold and predicted label of each answer; "" if nothing was predicted.
+        negative: labels that are nothing to find, for micro F1; None for no F1 at all.
+    """
     size = len(labels)
     index = {label: column for column, label in enumerate(labels)}
     rows: Array = np.zeros((len(documents), size * (size + 1)))
-    for row, items in zip(rows, documents, strict=True):
+    for row, answers in zip(rows, documents, strict=True):
         matrix = row.reshape(size, size + 1)
-        for item in items:
-            gold, predicted = _label(item.gold), _label(item.predicted)
+        for gold, predicted in answers:
             matrix[index[gold], size if predicted == "" else index[predicted]] += 1
 
     def table(totals: Array) -> Counts:
@@ -41,9 +57,9 @@ def tally_choices(card: Card, documents: Sequence[Sequence[Item]]) -> Tally:
         return ratio(table(totals).tp.sum(-1), totals.sum(-1), 0.0)
 
     measures: dict[str, Measure] = {"accuracy": accuracy}
-    if not choice:  # the letter of a choice means nothing across questions
+    if negative is not None:
         measures["macro_f1"] = lambda totals: macro_f1(table(totals))
-        positive = np.array([label not in card.negative_labels for label in labels])
+        positive = np.array([label not in negative for label in labels])
         if positive.any():
             measures["micro_f1"] = lambda totals: f1(table(totals).summed(positive))
     total = rows.sum(0).reshape(size, size + 1).astype(int)
@@ -51,7 +67,7 @@ def tally_choices(card: Card, documents: Sequence[Sequence[Item]]) -> Tally:
         rows=rows,
         measures=measures,
         tables={"label": table},
-        labels=labels,
+        labels=tuple(labels),
         confusion={
             label: dict(zip((*labels, NO_ANSWER), map(int, counts), strict=True))
             for label, counts in zip(labels, total, strict=True)

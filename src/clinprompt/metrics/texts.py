@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rouge_score.rouge_scorer import RougeScorer
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
+TEXT_METRICS = ("exact_match", "token_f1", *ROUGE)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -50,19 +51,35 @@ def tally_texts(card: Card, documents: Sequence[Sequence[Item]]) -> Tally:
     """Sums of exact match, token F1 and ROUGE F [D, 6] of form ``text``, best reference each."""
 
     def columns(item: Item) -> list[float]:
-        if not (isinstance(item.gold, TextAnswer) and isinstance(item.predicted, TextAnswer)):
-            return [1, 0, 0, 0, 0, 0]
-        references, text = (item.gold.text, *item.gold.references), item.predicted.text
-        return [
-            1,
-            max(exact_match(text, reference) for reference in references),
-            max(token_f1(text, reference) for reference in references),
-            *rouge(text, references),
-        ]
+        predicted = item.predicted.text if isinstance(item.predicted, TextAnswer) else None
+        if not isinstance(item.gold, TextAnswer):
+            return text_row(predicted, ())
+        return text_row(predicted, (item.gold.text, *item.gold.references))
 
-    names = ("exact_match", "token_f1", *ROUGE)
-    measures = {name: _mean(1 + index, 0) for index, name in enumerate(names)}
-    return Tally(rows=_rows(documents, columns), measures=measures)
+    return text_tally(_rows(documents, columns))
+
+
+def text_row(predicted: str | None, references: Sequence[str]) -> list[float]:
+    """A free text as counts [6]: one, and what `TEXT_METRICS` give it, best reference each.
+
+    Args:
+        predicted: None for no answer, which is wrong.
+        references: accepted texts; where there are none, no answer is right.
+    """
+    if predicted is None or not references:
+        return [1.0, *(0.0 for _ in TEXT_METRICS)]
+    return [
+        1.0,
+        max(exact_match(predicted, reference) for reference in references),
+        max(token_f1(predicted, reference) for reference in references),
+        *rouge(predicted, references),
+    ]
+
+
+def text_tally(rows: Array) -> Tally:
+    """Means of `TEXT_METRICS` from the sums of `text_row` [D, 6]."""
+    measures = {name: _mean(1 + index, 0) for index, name in enumerate(TEXT_METRICS)}
+    return Tally(rows=rows, measures=measures)
 
 
 def normalise(text: str) -> str:

@@ -10,7 +10,8 @@ label, text, summary   metadata under the task's name
 =====================  ==========================================================================
 
 A mention that stands there already with the same label and fragments (the note's own, or found by
-another task) is not added again, nor is an equal relation. Metadata ``clinprompt.truncated``,
+another task) is not added again, nor is an equal relation. Metadata under the name of a task that
+is asked are replaced, also where its answer could not be used. Metadata ``clinprompt.truncated``,
 ``clinprompt.unfinished``, ``clinprompt.unusable`` and ``clinprompt.unanswered`` name the tasks of
 which a note's end was not read, whose answer broke off, whose answer could not be used, and that
 could not be asked.
@@ -50,6 +51,7 @@ from clinprompt.inference.notes.plan import Existing, Plan
 
 _FLAG = "clinprompt."
 _HEAD, _TAIL = "Arg1", "Arg2"
+NAMELESS = "concept"  # resource of a concept that does not name its vocabulary
 
 
 def annotated(
@@ -77,7 +79,10 @@ def annotated(
         }.items()
         if names
     }
-    own = tuple(pair for pair in document.metadata if pair[0] not in facts)
+    # What stands under a task's name already is an answer of another time: never this one's.
+    asked = [*(one.task for one in found), *unanswered]
+    gone = facts.keys() | {name for task in asked for name in (task, f"{task}.confidence")}
+    own = tuple(pair for pair in document.metadata if pair[0] not in gone)
     return replace(
         document, annotations=tuple(page.annotations), metadata=own + tuple(facts.items())
     )
@@ -133,8 +138,9 @@ class _Page:
                 Mention(self._mentions[key], entity.label, entity.spans, confidence)
             )
         name = self._mentions[key]
-        if entity.concept is not None:
-            self._concept(name, entity.concept)
+        for concept in (entity.concept or "").split("|"):  # a composite mention has several
+            if concept.strip():
+                self._concept(name, concept.strip())
         return name
 
     def link(self, relation: Relation, confidence: float | None = None) -> None:
@@ -148,7 +154,7 @@ class _Page:
     def _concept(self, mention: str, concept: str) -> None:
         resource, colon, accession = concept.partition(":")
         if not colon:
-            resource, accession = "concept", concept
+            resource, accession = NAMELESS, concept
         if (mention, f"{resource}:{accession}") not in self._concepts:
             self._concepts.add((mention, f"{resource}:{accession}"))
             self.annotations.append(Normalization(self._new("N"), mention, resource, accession))

@@ -65,18 +65,18 @@ def _relations(
 ) -> Iterator[tuple[str, Ends]]:
     """Type and ends of each relation between two mentions, and of those without mentions."""
     concepts = _concepts(document)
-    chosen = {
-        (one.target, one.name): one.value for one in document.of(Attribute) if one.name in CHOSEN
-    }
+    chosen: dict[tuple[str, str], Concept] = {}
+    for one in document.of(Attribute):
+        if one.name in CHOSEN and one.value:
+            key = (one.target, one.name)
+            chosen[key] = chosen.get(key, frozenset()) | {resource_of(one.value)[1]}
     for link in document.links:
         ends = [resolve(document, argument.target, link.id) for argument in link.arguments]
         mentions = [end for end in ends if isinstance(end, Mention)]
         if len(ends) != 2 or len(mentions) != 2 or not _wanted(link.label, settings):
             continue
         head, tail = (
-            frozenset({resource_of(value)[1]})
-            if (value := chosen.get((link.id, name)))
-            else _concept_of(document, mention, concepts, known)
+            chosen.get((link.id, name)) or _concept_of(document, mention, concepts, known)
             for name, mention in zip(CHOSEN, mentions, strict=True)
         )
         yield link.label, (head, tail)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from clinprompt.metrics.documents.settings import Settings
+from clinprompt.metrics.documents.settings import FieldKind, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +126,51 @@ class Section:
 
 
 @dataclass(frozen=True)
+class FieldScores:
+    """Scores of one field of the metadata.
+
+    Attributes:
+        name: of the field; `kind` says how it was compared, `definition` what counts as right.
+        metrics: by name: ``exact_match``, ``token_f1``, ``rouge1``, ``rouge2``, ``rougeL`` of a
+            text, ``accuracy``, ``macro_f1``, ``micro_f1`` of a label.
+        labels: of a label field, a row each; `confusion` is gold -> predicted -> number.
+        documents: id -> metric -> score of that document alone.
+        counts: ``documents`` scored; of those ``not_predicted`` and predicted ``without_field``;
+            documents ``without_gold``, which are not scored; gold's values (``references``).
+    """
+
+    name: str
+    kind: FieldKind
+    definition: str
+    metrics: Mapping[str, Score]
+    labels: Mapping[str, Row]
+    confusion: Mapping[str, Mapping[str, int]]
+    documents: Mapping[str, Mapping[str, float]]
+    counts: Mapping[str, int]
+
+    def to_json(self, *, per_document: bool) -> dict[str, Any]:
+        """Everything as plain dictionaries."""
+        content: dict[str, Any] = {
+            "kind": self.kind,
+            "definition": self.definition,
+            "metrics": {name: asdict(score) for name, score in self.metrics.items()},
+            "counts": dict(self.counts),
+        }
+        if self.kind == "label":
+            content["labels"] = {name: row.to_json() for name, row in self.labels.items()}
+            content["confusion"] = {name: dict(row) for name, row in self.confusion.items()}
+        if per_document:
+            content["documents"] = {name: dict(row) for name, row in self.documents.items()}
+        return content
+
+
+@dataclass(frozen=True)
 class DocumentScores:
     """All scores of one set of predictions.
 
     Attributes:
         settings: how they were made.
-        sections: by name.
+        sections: by name; `fields` likewise.
         averages: what micro and the two macros mean here.
         quirks: of n2c2 mode, by name; empty in clean mode.
         documents: how many were scored; ids that one side lacks.
@@ -141,6 +180,7 @@ class DocumentScores:
 
     settings: Settings
     sections: Mapping[str, Section]
+    fields: Mapping[str, FieldScores]
     averages: Mapping[str, str]
     quirks: Mapping[str, str]
     scored: int
@@ -166,6 +206,9 @@ class DocumentScores:
             "sections": {
                 name: section.to_json(per_document=per_document)
                 for name, section in self.sections.items()
+            },
+            "fields": {
+                name: one.to_json(per_document=per_document) for name, one in self.fields.items()
             },
             "bootstrap": {
                 "unit": "document",

@@ -19,6 +19,7 @@ from clinprompt.metrics.documents.definitions import (
     event_definition,
 )
 from clinprompt.metrics.documents.events import count_events, frames
+from clinprompt.metrics.documents.fields import score_fields, unscored
 from clinprompt.metrics.documents.listed import count_exact, count_overlap, repeats
 from clinprompt.metrics.documents.pairing import Pair, Paired, pair_documents
 from clinprompt.metrics.documents.results import DocumentScores, Section
@@ -35,12 +36,14 @@ def score_documents(
 ) -> DocumentScores:
     """Score annotated documents against gold ones.
 
-    Mentions are always scored; relations, attributes and events if either side has any. Neither
-    the order of the documents nor, in clean mode, that of the annotations changes anything.
+    Mentions are always scored (unless fields are asked for and there are none); relations,
+    attributes and events if either side has any; fields of the metadata if they are asked for.
+    Neither the order of the documents nor, in clean mode, that of the annotations changes anything.
 
     Raises:
         ClinpromptError: CP-EVAL-008 too few resamples, CP-EVAL-100 to 103 documents that don't
-            fit together, CP-EVAL-104 unknown labels, CP-EVAL-105 to 108 broken annotations.
+            fit together, CP-EVAL-104 unknown labels, CP-EVAL-105 to 108 broken annotations,
+            CP-EVAL-170 and 171 unknown fields and repeated ones.
     """
     settings = settings or Settings()
     paired = pair_documents(gold, predicted, settings)
@@ -55,6 +58,7 @@ def score_documents(
     return DocumentScores(
         settings=settings,
         sections=work.sections,
+        fields={} if legacy else score_fields(paired, settings),
         averages=AVERAGES_N2C2 if legacy else AVERAGES,
         quirks={**QUIRKS_2018, **QUIRKS_2022} if legacy else {},
         scored=len(paired.pairs),
@@ -86,8 +90,9 @@ class _Work:
         levels: tuple[str, ...] = ("label",),
         counts: Mapping[str, int] | None = None,
     ) -> None:
-        """Add a section; one without anything in it only if it is about mentions."""
-        if not name.startswith("entities") and not any(one.paths() for one in cells):
+        """Add a section; one without anything in it only if it is about mentions alone."""
+        needed = name.startswith("entities") and not self.settings.fields
+        if not needed and not any(one.paths() for one in cells):
             return
         plan = Plan(
             name=name,
@@ -244,7 +249,7 @@ def _notes(paired: Paired, settings: Settings) -> list[str]:
             notes.append(f"{len(paired.missing)} documents without predictions were skipped")
         if paired.extra:
             notes.append(f"{len(paired.extra)} predicted documents without gold were skipped")
-        notes.append("attributes by themselves are scored in clean mode only")
+        notes.append("attributes by themselves and fields are scored in clean mode only")
     else:
         if paired.missing:
             notes.append(
@@ -252,6 +257,10 @@ def _notes(paired: Paired, settings: Settings) -> list[str]:
             )
         if paired.extra:
             notes.append(f"{len(paired.extra)} documents without gold: all in them is wrong")
+        if names := unscored(paired.pairs, settings):
+            notes.append(
+                f"metadata that differ and are not scored unless asked for: {', '.join(names)}"
+            )
     if settings.directed and settings.mode == "clean":
         roles = [
             {argument.role for one in side for link in one.links for argument in link.arguments}

@@ -91,7 +91,7 @@ def build(plan: Plan, ids: Sequence[str], cells: Sequence[Cells], settings: Sett
         macro_documents=Rates(macro_documents(0), macro_documents(1), macro_documents(2)),
         tables=_tables(plan, paths, block(total), zero),
         documents={
-            name: _row(Counts(*(part[d : d + 1] for part in alone)), zero)
+            name: row_of(Counts(*(part[d : d + 1] for part in alone)), zero)
             for d, name in enumerate(ids)
         },
         counts={
@@ -163,7 +163,7 @@ def _tables(
         table: dict[str, Row] = {}
         for prefix in dict.fromkeys(path[:depth] for path in paths):
             keep = np.array([path[:depth] == prefix for path in paths])
-            row = _row(counts.summed(keep), zero)
+            row = row_of(counts.summed(keep), zero)
             shown = [part for part in prefix if part]
             # without a last part (a span-only argument) the row stands in the table before
             if len(shown) == depth and not (plan.gold_labels_only and not row.support):
@@ -177,8 +177,8 @@ def _shown(path: Sequence[str]) -> str:
     return path[0] if len(path) == 1 else "/".join(part.replace("/", "\\/") for part in path)
 
 
-def _row(counts: Counts, zero: bool) -> Row:
-    """A row from counts [1]."""
+def row_of(counts: Counts, zero: bool = False) -> Row:
+    """A row from counts [1]; without a denominator a score is 0, or as `tally` defines it."""
     tp, fp, fn = (int(part.item()) for part in counts)
     values = {name: 100 * float(_rate(name, counts, zero).item()) for name in RATES}
     undefined = tuple(name for name in RATES if _undefined(name, counts))

@@ -10,6 +10,7 @@ Mode = Literal["clean", "n2c2"]
 TriggerMatch = Literal["exact", "overlap", "min-distance"]
 SpanMatch = Literal["exact", "overlap"]
 LabelledMatch = Literal["label", "exact", "overlap"]
+FieldKind = Literal["text", "label"]
 
 SHAC_LABELLED = ("StatusTime", "StatusEmploy", "TypeLiving")
 
@@ -34,6 +35,9 @@ class Settings:
         labelled: names of the arguments with a value.
         arguments_by: what names an argument: the type of its ``mention`` (as the n2c2 2022 scorer
             has it) or its ``role`` in the event.
+        fields: metadata that are scored, by name: ``text`` as summaries and free answers are,
+            ``label`` as closed ones. Clean mode only.
+        negative_labels: labels of such fields that mean that there is nothing: not in micro F1.
         resamples: bootstrap draws over documents.
         seed: of those draws.
     """
@@ -49,6 +53,8 @@ class Settings:
     labelled_arguments: LabelledMatch = "label"
     labelled: tuple[str, ...] = SHAC_LABELLED
     arguments_by: Literal["mention", "role"] = "mention"
+    fields: Mapping[str, FieldKind] = field(default_factory=dict)
+    negative_labels: tuple[str, ...] = ()
     resamples: int = 1000
     seed: int = 0
 

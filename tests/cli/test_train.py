@@ -229,7 +229,7 @@ def test_no_text_of_a_note_is_ever_printed(place: Path, tmp_path: Path) -> None:
     line = refused(*arguments)
     assert "[CP-TRAIN-021] task 'long'" in line
     assert "Zyxwvut" not in line
-    result = run(*arguments, "data.long_inputs=truncate", "adapt.rate_shared=1e30")
+    result = run(*arguments, "data.long_inputs=truncate", "adapt.rate_shared=1e6")
     assert "long: longer than data.max_tokens: 6 train truncated" in result.output
     assert "Zyxwvut" not in result.output
 

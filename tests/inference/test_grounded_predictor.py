@@ -219,12 +219,16 @@ ANSWERS = [
     ),
     (MENTIONS, TextInput(NOTE), "none"),
     (MENTIONS, TextInput(NOTE), "Disease: aspirin\nDisease: aspirin\nDisease: cough \\[2]"),
+    (MENTIONS, TextInput("Brain CT of the BRAIN"), "Disease: brain\nDisease: brain"),
+    (MENTIONS, TextInput("Brain CT, ...then"), "Disease: brain ct, ...then"),
     (LIST, TextInput(NOTE), "causes: aspirin -> cough\ncauses: aspirin [2] -> cough"),
     (SPAN, QuestionInput("Where?", NOTE), "for a naïve cough"),
 ]
 REFUSED = [
     (MENTIONS, TextInput(NOTE), "Disease: warfarin"),
     (MENTIONS, TextInput(NOTE), "Symptom: cough"),
+    (MENTIONS, TextInput("Brain CT"), "Disease: bRAIN"),
+    (MENTIONS, TextInput("Brain CT"), "Disease: brain\nDisease: Brain"),
     (MENTIONS, TextInput(NOTE), "Disease: cough\nDisease: cough"),
     (MENTIONS, TextInput(NOTE), "Disease: aspirin [3]"),
     (MENTIONS, TextInput(NOTE), "Disease: cough ... for"),  # not in the order of the text

@@ -185,7 +185,7 @@ def test_an_interrupt_keeps_what_was_done(tmp_path: Path, whole: tuple[bytes, by
 def test_a_full_disk_loses_nothing_that_was_written(
     tmp_path: Path, whole: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, real, calls = tmp_path / "out.jsonl", journal_module._to_disk, []
+    out, real, calls = tmp_path / "out.jsonl", journal_module.to_disk, []
 
     def full(file: Any) -> None:
         calls.append(file)
@@ -195,7 +195,7 @@ def test_a_full_disk_loses_nothing_that_was_written(
             raise OSError(28, "No space left on device")
         real(file)
 
-    monkeypatch.setattr(journal_module, "_to_disk", full)
+    monkeypatch.setattr(journal_module, "to_disk", full)
     with pytest.raises(OSError, match="No space left"):
         run(out)
     monkeypatch.undo()

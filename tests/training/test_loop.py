@@ -136,7 +136,8 @@ def test_teachers_side_by_side_are_each_teacher_alone(
         begin = start(tasks)[place]
         expected = alone(task, place, stage, begin)
         assert float((expected - begin).abs().max()) > 0.02
-        torch.testing.assert_close(found[f"table.{place}"], expected, rtol=0, atol=1e-5)
+        # AdamW divides by a gradient's size, so rounding of small ones shows at the rate's scale.
+        torch.testing.assert_close(found[f"table.{place}"], expected, rtol=0, atol=5e-5)
 
 
 def test_tasks_that_take_no_part_are_left_alone(

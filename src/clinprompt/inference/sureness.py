@@ -9,15 +9,15 @@ from clinprompt.metrics.calibration import Calibration, Judged, calibration
 from clinprompt.metrics.texts import exact_match
 
 
-def calibrate(evaluation: Evaluation) -> Calibration:
+def calibrate(evaluation: Evaluation) -> Calibration | None:
     """Confidences of an evaluation against what is right.
 
     A mention or relation is right if it is among the gold ones (label and offsets), a closed answer
     if it is the gold one, a span if its normalised text is (as in exact_match). Free texts have no
     confidence.
 
-    Raises:
-        ClinpromptError: CP-EVAL-200 no predicted item has a confidence.
+    Returns:
+        None where no predicted item has a confidence: nothing was found, or free texts were asked.
     """
     judged: list[Judged] = []
     unknown = gold = 0
@@ -34,6 +34,8 @@ def calibrate(evaluation: Evaluation) -> Calibration:
                 both = bool(one.spans) and bool(item.gold.spans)
                 right |= both and exact_match(_words(one, text), _words(item.gold, text)) > 0
             judged.append(Judged(min(sure, 1.0), right))
+    if not judged:
+        return None
     lists = evaluation.card.form in ("mentions", "list")
     return calibration(judged, gold=gold if lists else None, unknown=unknown)
 

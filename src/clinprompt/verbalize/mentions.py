@@ -111,7 +111,7 @@ class Index:
             yield from ((at, at + len(lead)) for at in _places(self.text, lead))
             return
         flat = self._folded if fold else self._flat
-        for place in _places(flat, _fold(core) if fold else core):
+        for place in _places(flat, folded(core) if fold else core):
             start, end = self._offset(place), self._offset(place + len(core) - 1) + 1
             if self.text.endswith(lead, 0, start) and self.text.startswith(trail, end):
                 yield start - len(lead), end + len(trail)
@@ -121,7 +121,7 @@ class Index:
 
     @cached_property
     def _folded(self) -> str:
-        return _fold(self._flat)
+        return folded(self._flat)
 
     def _in_word(self, offset: int) -> bool:
         """Whether the characters on both sides of `offset` belong to one word."""
@@ -183,7 +183,7 @@ def _places(text: str, part: str) -> Iterator[int]:
         place = text.find(part, place + 1)
 
 
-def _fold(text: str) -> str:
+def folded(text: str) -> str:
     """`text` without letter case, character by character, so that no offset moves."""
     if text.isascii():
         return text.lower()

@@ -45,7 +45,7 @@ class Grounder:
             raise ClinpromptError(
                 "CP-INF-200",
                 "grounded decoding needs the package llguidance, which is not installed",
-                hint="pip install llguidance, or answer without (--free)",
+                hint="pip install 'clinprompt[grounded]', or answer without (--free)",
             ) from error
         _ = self.tokenizer
 

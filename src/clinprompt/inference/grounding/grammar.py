@@ -3,7 +3,8 @@ r"""The grammar of an answer to one input, in llguidance's dialect of Lark.
 A mention is one or more fragments, joined by `` ... ``; a fragment is a substring of the text with
 its white space collapsed, then perhaps an occurrence number. What is escaped in a fragment (see
 `verbalize.fragments`) parts it into pieces, each a substring of its own; that the pieces lie side
-by side is for `lines` to see to. So the language is a little wider than what can be read, and
+by side is for `lines` to see to. A piece may be in lower case, as small models like to write and
+the reader of answers reads. So the language is a little wider than what can be read, and
 never narrower than what is written.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Iterable
 
 from clinprompt.tasks.card import Card
 from clinprompt.verbalize.fragments import Fragment
+from clinprompt.verbalize.mentions import folded
 from clinprompt.verbalize.parsed import NONE
 
 _DOTS = re.compile(r"\.\.\.")
@@ -58,8 +60,11 @@ def grammar(card: Card, text: str) -> str:
         apart = "".join(f" & ~/(.* )?{sign}( .*)?/" for sign in alone)
         rules.append(f"CORE: ({pieces}) & /[^ ](.*[^ ])?/{apart}")
         plain = " & /[^\\\\]*/" if "\\" in flat else ""
-        rules.append(f"PIECE: SUBSTRING{plain}")
+        low = folded(flat)
+        rules.append(f"PIECE: (SUBSTRING{'' if low == flat else ' | LOWER'}){plain}")
         rules.append(f'SUBSTRING: %regex {{"substring_chars": {json.dumps(flat)}}}')
+        if low != flat:
+            rules.append(f'LOWER: %regex {{"substring_chars": {json.dumps(low)}}}')
     else:
         rules[-2] = f"FRAGMENT: ({white})+ NUMBER?"
     return "\n".join(rules) + "\n"

@@ -19,7 +19,7 @@ from clinprompt.inference.grounding.grammar import escaped_spaces, escapes_in
 from clinprompt.tasks.card import Card
 from clinprompt.verbalize import ner, relations
 from clinprompt.verbalize.fragments import Fragment, Masked
-from clinprompt.verbalize.mentions import Index, locate
+from clinprompt.verbalize.mentions import Index, folded, locate
 from clinprompt.verbalize.parsed import NONE, Fault
 
 _HALF_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-f]{0,3})?)$")
@@ -108,7 +108,8 @@ class Lines:
         self._end = len(self._text.rstrip())
         self._escapes = escapes_in(self._flat, arrow=card.form == "list")
         self._spaces = escaped_spaces(self._text)
-        self._characters = sorted(set(self._flat))
+        self._low = folded(self._flat)
+        self._characters = sorted({*self._flat, *self._low})
         self._written: dict[str, int] = {}  # label's words -> lines
 
     @property
@@ -195,9 +196,10 @@ class Lines:
         if "\\" not in said and " [" not in said and " ..." not in said:
             if not said:
                 return True
-            place = self._flat.find(said)
-            if 0 <= place < len(self._flat) - len(said) and not self._alone(said):
-                return True
+            for text in (self._flat, self._low):
+                place = text.find(said)
+                if 0 <= place < len(text) - len(said) and not self._alone(said):
+                    return True
         half = _HALF_ESCAPE.search(said)
         if half is None:
             return any(self._ways(line, said))
@@ -219,7 +221,7 @@ class Lines:
         if (half := _HALF_NUMBER.search(said)) is not None:
             base = said[: half.start()]
             yield any(
-                self._ends(line, f"{base} [{number}]")
+                self._ends(line, f"{base} [{number}]") or self._followed(line, f"{base} [{number}]")
                 for number in self._numbers(base)
                 if str(number).startswith(half.group(1) or "")
             )
@@ -256,7 +258,7 @@ class Lines:
             and span[1] < self._end
             and (not words.endswith(" ") or self._text[span[1]].isspace())
             and not (inside and self._text[span[1]].isspace())
-            for span in self._places(fragment)
+            for span in self._places(fragment, low=True)
         )
 
     def _trails(self, said: str) -> list[str]:
@@ -284,8 +286,20 @@ class Lines:
         end = self._behind(line, fragments) if fragments else None
         return end is not None and end < len(self._text)
 
-    def _places(self, fragment: Fragment) -> list[Span]:
-        whole, inside = self._reader.index.occurrences(fragment)
+    def _places(self, fragment: Fragment, *, low: bool = False) -> list[Span]:
+        """Where a fragment stands; in any case of letters if it does not stand there as written.
+
+        Args:
+            fragment: perhaps a half-written one.
+            low: also those in any case of one in lower case, which may go on as they do.
+        """
+        index = self._reader.index
+        if low and folded(fragment.core) == fragment.core:
+            whole, inside = index.occurrences(fragment, fold=True)
+        else:
+            whole, inside = index.occurrences(fragment)
+            if not whole and not inside:
+                whole, inside = index.occurrences(fragment, fold=True)
         return [*whole, *inside]
 
     def _numbers(self, said: str) -> range:

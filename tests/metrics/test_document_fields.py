@@ -49,7 +49,9 @@ def test_texts_are_scored_as_evaluate_does(
     assert found.metrics.keys() == expected.metrics.keys()
     for name, one in expected.metrics.items():
         same = found.metrics[name]
-        assert (same.value, same.low, same.high) == (one.value, one.low, one.high), name
+        assert (same.value, same.low, same.high) == pytest.approx((one.value, one.low, one.high)), (
+            name
+        )
     assert found.counts["without_field"] == sum(text is None for _, text in rows)
     assert found.counts["references"] == sum(len(references) for references, _ in rows)
 
@@ -75,7 +77,9 @@ def test_labels_are_scored_as_evaluate_does(
     found = scored(gold, predicted, **chosen).fields["status"]
     for name, one in found.metrics.items():
         same = expected.metrics[name]
-        assert (same.value, same.low, same.high) == (one.value, one.low, one.high), name
+        assert (same.value, same.low, same.high) == pytest.approx((one.value, one.low, one.high)), (
+            name
+        )
     assert {"accuracy", "macro_f1"} <= found.metrics.keys()
     for label, row in found.labels.items():
         other = expected.tables["label"][label]

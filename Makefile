@@ -1,12 +1,13 @@
 # make quickstart   the main job on the embedded default: everything from nothing to a table
 # make test         all tests
+# make bench        the short benchmarks, JSON into runs/bench
 # Both do their whole set-up first, in .venv. With a GPU, install torch yourself and call pip.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: quickstart test lint types imports check clean
+.PHONY: quickstart test bench lint types imports check clean
 
 quickstart: $(STAMP)
 	$(BIN)/clinprompt backbone fetch smollm2
@@ -15,6 +16,12 @@ quickstart: $(STAMP)
 test: $(STAMP)
 	$(BIN)/clinprompt backbone fetch smollm2
 	$(BIN)/python -m pytest -q $(PYTEST)
+
+bench: $(STAMP)
+	$(BIN)/clinprompt backbone fetch smollm2
+	$(BIN)/python benchmarks/training.py --rounds 1 -o runs/bench/training.json
+	$(BIN)/python benchmarks/label_scoring.py --rounds 1 -o runs/bench/label-scoring.json
+	$(BIN)/python benchmarks/one_note.py --rounds 1 -o runs/bench/one-note.json
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,32 +20,34 @@ from typing import Any
 import torch
 
 from clinprompt.artifacts.prompt_set import PromptSet
-from clinprompt.backbone import decode
-from clinprompt.backbone.decode import Generated
+from clinprompt.backbone.decoding import Ask, Decoder, Generated
+from clinprompt.inference import decoding
 from clinprompt.inference.evaluate import sample
 from clinprompt.inference.predictor import Predictor
 from clinprompt.inference.requests import PredictorSettings, Request
 from clinprompt.tasks.loading import load, resolve_data_root
 
 
-class Counted:
-    """`decode.greedy`, counting new tokens."""
+class Counted(Decoder):
+    """Counts new tokens."""
 
-    def __init__(self) -> None:
-        self.tokens, self._greedy = 0, decode.greedy
+    tokens = 0
 
-    def __call__(self, *args: Any, **more: Any) -> list[Generated]:
-        found = self._greedy(*args, **more)
-        self.tokens += sum(len(one.ids) for one in found)
-        return found
+    def stream(
+        self, asks: Iterable[Ask], count: int | None = None
+    ) -> Iterator[tuple[int, Generated]]:
+        """As it is, counting."""
+        for place, new in super().stream(asks, count):
+            Counted.tokens += len(new.ids)
+            yield place, new
 
 
-def measured(predictor: Predictor, rows: Sequence[Any], counted: Counted) -> dict[str, float]:
+def measured(predictor: Predictor, rows: Sequence[Any]) -> dict[str, float]:
     """Milliseconds per new token of one pass, and what became of the answers."""
-    before, wall, cpu = counted.tokens, time.perf_counter(), time.process_time()
+    before, wall, cpu = Counted.tokens, time.perf_counter(), time.process_time()
     found = predictor.run(rows)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    tokens = counted.tokens - before
+    tokens = Counted.tokens - before
     return {
         "wall_ms": 1e3 * wall / tokens,
         "cpu_ms": 1e3 * cpu / tokens,
@@ -81,13 +83,12 @@ def main() -> None:
     examples = load(card, resolve_data_root(None), splits=(split,)).splits[split]
     asked = [Request(task, e.input, e.id) for e in sample(examples, options.limit, 0)]
     rows = [free.prepare(request) for request in asked]
-    counted = Counted()
-    decode.greedy = counted  # type: ignore[assignment]
+    decoding.Decoder = Counted  # type: ignore[misc]
     free.run(rows[:2]), held.run(rows[:2])  # prefixes and tokenizer
     rounds: dict[str, list[dict[str, float]]] = {"free": [], "grounded": []}
     for _ in range(options.rounds):
-        rounds["free"].append(measured(free, rows, counted))
-        rounds["grounded"].append(measured(held, rows, counted))
+        rounds["free"].append(measured(free, rows))
+        rounds["grounded"].append(measured(held, rows))
     medians = {
         mode: {name: round(median(one[name] for one in found), 3) for name in found[0]}
         for mode, found in rounds.items()

@@ -52,7 +52,7 @@ def test_nan_is_refused(make_meta: Callable[..., PromptMeta], field: str, value:
         ({"tasks": 0}, "tasks"),
         ({"length": 0}, "length"),
         ({"trainable_parameters": -1}, "trainable_parameters"),
-        ({"placement": "after"}, "placement"),
+        ({"placement": "beside"}, "placement"),
         ({"parents": {"metaprompt": "abc"}}, "metaprompt"),
         ({"surprise": 1}, "surprise"),
         ({"configuration": {"path": Path("x")}}, "configuration"),

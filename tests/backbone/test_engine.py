@@ -49,7 +49,7 @@ def engine_loss(backbone, soft, *, split: bool) -> torch.Tensor:
             backbone.device,
         )
         states = answers.answer_hidden(backbone, leaves, rows, targets)
-        loss = answers.token_losses(backbone.logits(states), targets)
+        loss = answers.token_losses(backbone.logits(states), targets.token)
         loss.sum().backward()
         losses.append(loss.detach())
     before.backward(leaves)

@@ -9,9 +9,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import Gemma3TextConfig, LlamaConfig, MistralConfig
 
-from clinprompt.backbone.masks import Attention, visibility
+from clinprompt.backbone.masks import Attention, Distance, visibility
 from clinprompt.errors import ClinpromptError
 from tests.backbone import tiny
+
+
+def _line(parents: list[int], column: int) -> list[int]:
+    """A column and all above it."""
+    line = []
+    while column >= 0:
+        line.append(column)
+        column = parents[column]
+    return line
+
+
+def _depth(parents: list[int], column: int) -> int:
+    return len(_line(parents, column)) - 1
+
+
+def _parents(draw: st.DrawFn, count: int) -> list[int]:
+    """Columns depth first: each continues the one before it, or one above that; or is a root."""
+    parents: list[int] = []
+    for column in range(count):
+        above = _line(parents, column - 1) if column else []
+        parents.append(draw(st.sampled_from([*above, -1])))
+    return parents
 
 
 @st.composite
@@ -24,45 +46,44 @@ def layouts(draw: st.DrawFn) -> dict[str, Any]:
     own = torch.arange(longest).expand(rows, -1)
     columns = torch.arange(longest_prefix).expand(rows, -1)
     start = torch.tensor(prefixes)[:, None]
-    segments = None
+    parents = None
     if draw(st.booleans()):
-        segments = torch.tensor([[draw(st.integers(0, 2)) for _ in range(longest)]] * rows)
+        parents = [_parents(draw, longest)] * rows
+        own = torch.tensor([[_depth(row, k) for k in range(longest)] for row in parents])
+    filled = torch.arange(longest) < torch.tensor(lengths)[:, None]
     return {
         "query": start + own,
         "key": torch.cat([columns, start + own], dim=1),
-        "valid": torch.cat([columns < start, own < torch.tensor(lengths)[:, None]], dim=1),
-        "segments": segments,
+        "valid": torch.cat([columns < start, filled], dim=1),
+        "parents": parents,
         "prefix": longest_prefix,
     }
 
 
 def brute_force(layout: dict[str, Any], b: int, q: int, k: int) -> bool:
     """Who sees whom, said in words."""
-    own = layout["prefix"] + q == k
-    if not layout["valid"][b, layout["prefix"] + q]:
-        return own or (bool(layout["valid"][b, k]) and _seen(layout, b, q, k))
+    if not layout["valid"][b, layout["prefix"] + q] and layout["prefix"] + q == k:
+        return True
     return bool(layout["valid"][b, k]) and _seen(layout, b, q, k)
 
 
 def _seen(layout: dict[str, Any], b: int, q: int, k: int) -> bool:
-    if layout["key"][b, k] > layout["query"][b, q]:
-        return False
-    if layout["segments"] is None or k < layout["prefix"]:
-        return True
-    mine, theirs = layout["segments"][b, q], layout["segments"][b, k - layout["prefix"]]
-    return bool(theirs == 0 or mine == theirs)
+    if layout["parents"] is None or k < layout["prefix"]:
+        return bool(layout["key"][b, k] <= layout["query"][b, q])
+    return k - layout["prefix"] in _line(layout["parents"][b], q)
 
 
-def look(layout: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
-    segments = layout["segments"]
-    prefix = torch.zeros(len(layout["query"]), layout["prefix"], dtype=torch.long)
-    return visibility(
-        layout["query"],
-        layout["key"],
-        layout["valid"],
-        query_segment=segments,
-        key_segment=None if segments is None else torch.cat([prefix, segments], dim=1),
-    )
+def look(layout: dict[str, Any]) -> tuple[torch.Tensor, Distance]:
+    until = None
+    if layout["parents"] is not None:
+        own, s = len(layout["parents"][0]), layout["prefix"]
+        ends = [
+            max(q for q in range(own) if k in _line(layout["parents"][0], q)) + 1
+            for k in range(own)
+        ]
+        row = [s + own] * s + [s + end for end in ends]
+        until = torch.tensor([row] * len(layout["query"]))
+    return visibility(layout["query"], layout["key"], layout["valid"], until=until)
 
 
 @given(layouts())
@@ -72,9 +93,9 @@ def test_visibility_is_what_the_words_say(layout: dict[str, Any]) -> None:
     for index in torch.cartesian_prod(torch.arange(b), torch.arange(q), torch.arange(k)).tolist():
         seen = brute_force(layout, *index)
         assert bool(visible[tuple(index)]) == seen, index
-        if seen:
-            real = layout["query"][index[0], index[1]] - layout["key"][index[0], index[2]]
-            assert int(distance[tuple(index)]) == max(0, int(real))
+        real = layout["query"][index[0], index[1]] - layout["key"][index[0], index[2]]
+        for window in (1, 2, 4):
+            assert bool(distance.below(window)[tuple(index)]) == (int(real) < window)
 
 
 @given(layouts())
@@ -94,7 +115,7 @@ def test_a_window_hides_what_lies_too_far_back_and_never_the_query_itself(
     found = Attention(window, False, False).masks(visible, distance, torch.float32)
     assert isinstance(found, torch.Tensor)
     assert found.shape == (visible.shape[0], 1, *visible.shape[1:])
-    assert torch.equal(found[:, 0], visible & (distance < window))
+    assert torch.equal(found[:, 0], visible & distance.below(window))
     assert found.any(-1).all()
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.inference import world
 from clinprompt import verbalize
 from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.decode import Generated
+from clinprompt.backbone.decoding import Decoder
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import (
     Answer,
@@ -38,14 +40,12 @@ def predictor(card: Card, **settings: Any) -> Predictor:
 def writes(monkeypatch: pytest.MonkeyPatch, codec: Codec, texts: dict[str, str]) -> None:
     """Let the backbone write, to an input that holds a key, the text of that key."""
 
-    def greedy(_: Any, __: Any, inputs: Any, *___: Any, **____: Any) -> list[Generated]:
-        found = []
-        for ids in inputs:
-            text = next(texts[key] for key in texts if key in codec.decode(ids))
-            found.append(codec.answers([text])[0])
-        return world.generated(found)
+    def stream(_: Any, asks: Any, *__: Any) -> Iterator[tuple[int, Generated]]:
+        for place, ask in enumerate(asks):
+            text = next(texts[key] for key in texts if key in codec.decode(ask.ids))
+            yield place, world.generated(codec.answers([text]))[0]
 
-    monkeypatch.setattr(predictor_module.decode, "greedy", greedy)
+    monkeypatch.setattr(Decoder, "stream", stream)
 
 
 def note(name: str, *spans: tuple[int, int]) -> Example:
@@ -93,13 +93,6 @@ def test_gold_answers_score_a_hundred(card: Card, monkeypatch: pytest.MonkeyPatc
     if card.closed:  # what the backbone chooses is right by definition
         answer = answering.answer([predictor_module.Request(card.name, value)])[0].answer
     else:
-        monkeypatch.setattr(
-            predictor_module.decode,
-            "greedy",
-            lambda *_, **__: world.generated(
-                answering.codec.answers([verbalize.answer_text(card, value, answer)])
-            ),
-        )
         words = source_text(value).split() or ["some"]
         lines = {
             "mentions": f"drug: {words[0]}",
@@ -107,6 +100,8 @@ def test_gold_answers_score_a_hundred(card: Card, monkeypatch: pytest.MonkeyPatc
             "span": words[0],
         }
         answer = verbalize.parse(card, value, lines.get(card.form, "some words")).answer
+        ids = answering.codec.answers([verbalize.answer_text(card, value, answer)])
+        world.says(monkeypatch, world.generated(ids))
     found = evaluate(answering, card, [Example("a", "a", value, answer)], resamples=10)
     assert found.scores.value == pytest.approx(100)
     assert found.counts["unparsable"] == found.counts["unaligned"] == 0

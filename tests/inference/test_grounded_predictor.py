@@ -135,9 +135,7 @@ def test_a_threshold_drops_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     first = len(codec.text("drug: aspirin\n"))
     logprobs = [math.log(0.9) / first] * first
     logprobs += [math.log(0.4) / (len(ids) - first)] * (len(ids) - first)
-    from clinprompt.inference import predictor as module
-
-    monkeypatch.setattr(module.decode, "greedy", lambda *_, **__: [Generated(ids, logprobs)])
+    world.says(monkeypatch, [Generated(ids, logprobs)])
     request = Request("mentions", TextInput("cough: aspirin"))
     found = answering.answer([request])[0]
     assert isinstance(found.answer, EntityAnswer)

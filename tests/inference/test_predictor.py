@@ -9,6 +9,7 @@ from tests.backbone import tiny
 from tests.inference import world
 
 from clinprompt import verbalize
+from clinprompt.backbone.decoding.slots import SlotKV
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import EntityAnswer, LabelAnswer, PremiseInput, QuestionInput, TextInput
 from clinprompt.inference import predictor as module
@@ -140,7 +141,7 @@ def test_generated_text_becomes_typed_answers(monkeypatch: pytest.MonkeyPatch) -
     answering = predictor()
     written = "drug: aspirin\nsign: cough\nsign: rash\nwhat is this"
     ids = answering.codec.answers([written])
-    monkeypatch.setattr(module.decode, "greedy", lambda *_, **__: world.generated(ids))
+    world.says(monkeypatch, world.generated(ids))
     found = answering.answer([Request("mentions", TextInput("aspirin for cough"))])[0]
     assert isinstance(found.answer, EntityAnswer)
     assert [(e.label, e.spans) for e in found.answer.entities] == [
@@ -165,15 +166,13 @@ def test_a_half_written_mention_is_no_answer(
 ) -> None:
     answering = predictor()
     ids = answering.codec.texts([written])
-    monkeypatch.setattr(module.decode, "greedy", lambda *_, **__: world.generated(ids))
+    world.says(monkeypatch, world.generated(ids))
     found = answering.answer([Request("mentions", TextInput("as aspirin"))])[0]
     assert isinstance(found.answer, EntityAnswer)
     assert len(found.answer.entities) == drugs
     assert (found.unparsable, found.unfinished, found.text) == (unparsable, True, written)
     # Once it has ended, the same text counts as it is.
-    monkeypatch.setattr(
-        module.decode, "greedy", lambda *_, **__: world.generated([[*ids[0], answering.codec.end]])
-    )
+    world.says(monkeypatch, world.generated([[*ids[0], answering.codec.end]]))
     ended = answering.answer([Request("mentions", TextInput("as aspirin"))])[0]
     assert isinstance(ended.answer, EntityAnswer)
     assert len(ended.answer.entities) == written.count("drug")
@@ -238,7 +237,7 @@ def test_a_long_input_is_cut_at_its_end_and_flagged(monkeypatch: pytest.MonkeyPa
     answering = predictor(PredictorSettings(long_inputs="truncate", max_new=20))
     note = "aspirin " * 100 + "rash"
     ids = answering.codec.answers(["drug: aspirin\nsign: rash"])
-    monkeypatch.setattr(module.decode, "greedy", lambda *_, **__: world.generated(ids))
+    world.says(monkeypatch, world.generated(ids))
     found = answering.answer([Request("mentions", TextInput(note), "long")])[0]
     assert found.truncated
     assert isinstance(found.answer, EntityAnswer)
@@ -322,28 +321,38 @@ def test_of_equally_probable_answers_the_first_is_chosen(monkeypatch: pytest.Mon
     assert found.probabilities == pytest.approx({"y": 0.0633789, "n": 0.4683105, "m": 0.4683105})
 
 
-def test_a_batch_that_does_not_fit_in_memory_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_fit_in_memory_is_done_in_smaller_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     answering, asked = predictor(), [r for r in requests(4) if r.task in ("nli", "summary")]
     expected = answering.answer(asked)
-    sizes = []
-    for name, owner in (("score_options", module.answers), ("greedy", module.decode)):
-        real = getattr(owner, name)
+    sizes, slots = [], []
+    score, cut = module.answers.score_options, SlotKV.cut
 
-        def limited(*args: Any, real: Any = real, **kwargs: Any) -> Any:
-            sizes.append(len(args[2]))
-            if len(args[2]) > 1:
-                raise torch.OutOfMemoryError
-            return real(*args, **kwargs)
+    def limited(*args: Any, **kwargs: Any) -> Any:
+        sizes.append(len(args[2]))
+        if len(args[2]) > 1:
+            raise torch.OutOfMemoryError
+        return score(*args, **kwargs)
 
-        monkeypatch.setattr(owner, name, limited)
+    def limited_cut(self: SlotKV, count: int, columns: int) -> None:
+        slots.append(count)
+        if count > 1:
+            raise torch.OutOfMemoryError
+        cut(self, count, columns)
+
+    monkeypatch.setattr(module.answers, "score_options", limited)
+    monkeypatch.setattr(SlotKV, "cut", limited_cut)
+    answering = predictor()
     found = answering.answer(asked)
-    assert max(sizes) == 4
+    assert max(sizes) == max(slots) == 4
+    assert slots[-1] == 1
     assert [p.text for p in found] == [p.text for p in expected]
 
-    def none_left(*_: Any, **__: Any) -> Any:
+    def none_left(*_: Any) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(module.decode, "greedy", none_left)
+    monkeypatch.setattr(SlotKV, "cut", none_left)
     with pytest.raises(ClinpromptError, match="CP-INF-008"):
         answering.answer(asked)
 

@@ -11,7 +11,7 @@ import torch
 from tests.inference import world
 
 from clinprompt import verbalize
-from clinprompt.backbone import engine
+from clinprompt.backbone.model import Backbone
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import (
     Entity,
@@ -392,13 +392,14 @@ def test_rows_of_windows_go_through_batches_of_bounded_size(
 ) -> None:
     """Twenty times the context, in several forms at once: never more than a batch is alive."""
     sizes: list[tuple[int, int]] = []
-    real = engine.hidden
+    real = Backbone.run
 
-    def hidden(backbone: Any, before: Any, rows: Any, **more: Any) -> Any:
-        sizes.append(tuple(rows.ids.shape))
-        return real(backbone, before, rows, **more)
+    def run(backbone: Any, embeddings: Any, *rest: Any, want: Any = "all", **more: Any) -> Any:
+        if isinstance(want, tuple) or (embeddings.shape[1] > 1 and want != "keys"):
+            sizes.append(tuple(embeddings.shape[:2]))  # texts: no prefix, no new token
+        return real(backbone, embeddings, *rest, want=want, **more)
 
-    monkeypatch.setattr(engine, "hidden", hidden)
+    monkeypatch.setattr(Backbone, "run", run)
     answering = predictor(window=180, batch_tokens=2000, max_new=4)
     note = NOTE * 15
     asked = [Request(name, TextInput(note)) for name in ("mentions", "summary")]

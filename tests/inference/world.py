@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from clinprompt.artifacts.meta import PromptMeta
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.decode import Generated
+from clinprompt.backbone.decoding import Ask, Decoder
 from clinprompt.examples import Entity, Input, PairInput, PremiseInput, QuestionInput, TextInput
 from clinprompt.tasks.card import Card, DataSpec
 from clinprompt.training.prepare import Prepared
@@ -113,6 +114,16 @@ def saved(folder: Path, *asked: Card) -> Path:
 def generated(ids: Sequence[Sequence[int]], logprob: float = -0.1) -> list[Generated]:
     """Token ids as decoding gives them, all equally probable."""
     return [Generated(list(row), [logprob] * len(row)) for row in ids]
+
+
+def says(monkeypatch: Any, found: Sequence[Generated]) -> None:
+    """Let decoding give these tokens, to the rows as they come."""
+
+    def stream(_: Decoder, asks: Iterable[Ask], *__: Any) -> Iterator[tuple[int, Generated]]:
+        for place, (_ask, new) in enumerate(zip(asks, found, strict=True)):
+            yield place, new
+
+    monkeypatch.setattr(Decoder, "stream", stream)
 
 
 def text(random_: random.Random, longest: int = 12) -> str:

@@ -15,7 +15,7 @@ from clinprompt.examples import (
     SpanAnswer,
     TextInput,
 )
-from clinprompt.metrics import Item, paired_bootstrap, score
+from clinprompt.metrics import Item, bootstrap_draws, paired_bootstrap, score
 from clinprompt.metrics.bootstrap import interval, p_value, resample
 
 DOCUMENTS = 8
@@ -160,3 +160,20 @@ def test_resamples_must_be_positive(make_card, label_items) -> None:
 def test_one_document_has_an_interval_of_no_width(make_card, label_items) -> None:
     scores = score(make_card("label", "yes", "no"), label_items(["yes"], ["yes"]))
     assert scores.low == scores.value == scores.high == 100
+
+
+def test_draws_of_two_sets_are_paired(label_items, make_card):
+    gold = ["yes", "no", "yes", "no", "yes", "no", "yes", "no"]
+    a = label_items(gold, ["yes", "no", "yes", "no", "yes", "yes", "yes", None])
+    b = label_items(gold, ["yes", "yes", "no", "no", "no", "yes", None, "no"])
+    card = make_card("label", "yes", "no", metric="macro_f1")
+    (value_a, draws_a), (value_b, draws_b) = (
+        bootstrap_draws(card, side, resamples=40, seed=5) for side in (a, b)
+    )
+    expected = paired_bootstrap(card, a, b, resamples=40, seed=5)
+    assert (value_a, value_b) == (expected.value_a, expected.value_b)
+    assert (expected.low, expected.high) == interval(draws_a - draws_b)
+    assert interval(draws_a) == (
+        score(card, a, resamples=40, seed=5).low,
+        score(card, a, resamples=40, seed=5).high,
+    )

@@ -6,6 +6,7 @@ import pytest
 
 from clinprompt import recipes
 from clinprompt.errors import ClinpromptError
+from clinprompt.tasks.yamlfile import plain_yaml
 from clinprompt.training.settings import AdaptRecipe, Recipe, load_settings
 
 TEXT = """\
@@ -176,8 +177,13 @@ def test_an_empty_file_is_all_defaults_and_a_mark_of_byte_order_is_none(tmp_path
 
 
 def test_bundled_recipes_are_valid() -> None:
-    files = sorted(recipes.FOLDER.glob("*.yaml"))
-    assert files
+    # A comparison is told by its methods; those have a schema of their own.
+    files = [
+        path
+        for path in sorted(recipes.FOLDER.glob("*.yaml"))
+        if "methods" not in plain_yaml(path.read_text(encoding="utf-8"))
+    ]
+    assert len(files) >= 3
     for path in files:
         found = load_settings(Recipe, path)
         assert found.sources or found.suite, path

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from clinprompt import __version__
 from clinprompt.artifacts.fingerprint import BackboneFingerprint
 from clinprompt.artifacts.manifest import newer
-from clinprompt.backbone.template import Template
+from clinprompt.backbone.template import Placement, Template
 from clinprompt.errors import ClinpromptError
 from clinprompt.tasks.card import Card
 from clinprompt.tasks.yamlfile import schema_error
@@ -54,7 +54,7 @@ class PromptMeta(_Strict):
         tasks: the K cards, in the order of the tensors' first axis.
         length: P, virtual tokens.
         rank: R of the task vectors; None for plain prompts.
-        placement: where the prompt stands: before the text.
+        placement: where the prompt stands: before the text, or after it.
         backbone: what the user called the backbone.
         fingerprint: which backbone that was.
         template: literal strings around instruction, input and answer.
@@ -74,7 +74,7 @@ class PromptMeta(_Strict):
     tasks: tuple[Card, ...] = Field(min_length=1)
     length: int = Field(gt=0)
     rank: int | None = Field(default=None, gt=0)
-    placement: Literal["before"] = "before"
+    placement: Placement = "before"
     backbone: str = Field(min_length=1)
     fingerprint: BackboneFingerprint
     template: Template

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from clinprompt.backbone.template import Template, no_end_token
+from clinprompt.backbone.template import Placement, Template, no_end_token
 
 
 class Codec:
@@ -19,6 +19,7 @@ class Codec:
     Args:
         tokenizer: the backbone's.
         template: the text around instruction, input and answer.
+        placement: where the soft prompt stands; the template's pieces are of that placement.
 
     Attributes:
         end: the token that ends an answer.
@@ -28,8 +29,8 @@ class Codec:
         ClinpromptError: CP-BACK-020 if no token can end an answer.
     """
 
-    def __init__(self, tokenizer: Any, template: Template) -> None:
-        self.tokenizer, self.template = tokenizer, template
+    def __init__(self, tokenizer: Any, template: Template, placement: Placement = "before") -> None:
+        self.tokenizer, self.template, self.placement = tokenizer, template, placement
         self._line_ends: dict[int, int] = {}
         self._plain = _without_markers(tokenizer)
         bos = [int(tokenizer.bos_token_id)] if template.bos else []
@@ -69,12 +70,41 @@ class Codec:
         return [list(ids) for ids in encoded.input_ids]
 
     def fixed(self, instruction: str) -> list[int]:
-        """What all rows of a task begin with: head, instruction, between."""
+        """What follows the soft prompt in all rows of a task: head, instruction, between; behind a
+        text the instruction alone."""
+        if self.placement == "after":
+            return self.text(instruction)
         return self._head + self.text(instruction) + self._between
+
+    @property
+    def between(self) -> list[int]:
+        """What stands between instruction and input."""
+        return list(self._between)
 
     def rows(self, inputs: Sequence[str]) -> list[list[int]]:
         """Inputs, each with the tail that asks for the answer."""
         return [ids + self._tail for ids in self.texts(inputs)]
+
+    def divided(
+        self, notes: Sequence[str], rests: Sequence[str]
+    ) -> list[tuple[list[int], list[int]]]:
+        """Inputs in front of and behind the prompt that stands after the text.
+
+        Returns:
+            For each, head, note and between, which are the same for all tasks; and what a task
+            asks besides its instruction, with the tail that asks for the answer.
+        """
+        behind = self.texts([f"\n\n{rest}" if rest else "" for rest in rests])
+        return [
+            (self._head + note + self._between, rest + self._tail)
+            for note, rest in zip(self.texts(notes), behind, strict=True)
+        ]
+
+    @property
+    def around(self) -> int:
+        """Tokens around a text that count as its row's, though they come from the template: those
+        in front of a prompt that stands after the text."""
+        return len(self._head) + len(self._between) if self.placement == "after" else 0
 
     def answers(self, answers: Sequence[str]) -> list[list[int]]:
         """Answers, each with the token that ends it."""

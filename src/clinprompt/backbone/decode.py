@@ -1,4 +1,6 @@
-"""Greedy decoding of mixed-task batches behind shared prefixes.
+"""Greedy decoding of mixed-task batches behind shared prefixes, in its simplest form.
+
+`backbone.decoding` gives the same tokens and is what answers inputs; this is what it is held to.
 
 Columns lie ``[prefix | text | padding | new tokens]`` in memory; positions and masks are explicit,
 so a row gives the same tokens alone and in any batch (up to float rounding; tested in float32).
@@ -18,10 +20,11 @@ import torch
 from torch import Tensor
 
 from clinprompt.backbone import engine
-from clinprompt.backbone.engine import Prefix, Rows
+from clinprompt.backbone.engine import Prefix, Rows, Soft
 from clinprompt.backbone.keyvalues import DecodeKV, PrefixKV
 from clinprompt.backbone.masks import visibility
 from clinprompt.backbone.model import Backbone
+from clinprompt.backbone.notekv import NoteKV
 
 
 class Constraint(Protocol):
@@ -49,10 +52,13 @@ class Generated:
         ids: token ids, with the stop token if one was reached.
         logprobs: for each of them, the natural logarithm of the probability that the backbone
             itself gives it, among all tokens: a constraint changes what is chosen, not this.
+        characters: where a stop text ended the row, how many characters of the tokens' text are
+            the answer; else None.
     """
 
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    characters: int | None = None
 
 
 @torch.no_grad()
@@ -65,6 +71,7 @@ def greedy(
     stops: frozenset[int],
     max_new: Sequence[int],
     constraints: Sequence[Constraint | None] | None = None,
+    soft: Soft | None = None,
 ) -> list[Generated]:
     """The most probable next token, again and again, until a stop token.
 
@@ -75,16 +82,25 @@ def greedy(
         max_new: for each row, the most new tokens; a row that reaches it has no stop at its end.
         constraints: for each row, what its tokens are held to, if anything. A row whose constraint
             takes no further token ends there, without a stop; so does one with NaN logits.
+        soft: soft prompts that the inputs begin with, in whose columns any ids stand.
 
     Returns:
         For each row, its new tokens; there may be none at all under a constraint.
     """
     rows = Rows.of(inputs, task, backbone.device)
-    cache = PrefixKV(before.layers, rows.task, keep=True)
-    states = engine.hidden(backbone, before, rows, cache=cache)
-    last = states[torch.arange(len(inputs), device=states.device), rows.lengths - 1]
-    memory = DecodeKV(before.layers, cache.layers, rows.task, max(max_new))
-    del cache, states
+    rows.soft = soft
+    memory: DecodeKV | NoteKV
+    shared = engine.note_memory(backbone, before, rows, max(max_new))
+    ends = torch.arange(len(inputs), device=backbone.device), rows.lengths - 1
+    if shared is not None:
+        last = engine.hidden(backbone, before, rows, cache=shared, read=ends)
+        shared.advance(rows.ids.shape[1])
+        memory = shared
+    else:
+        cache = PrefixKV(before.layers, rows.task, keep=True)
+        last = engine.hidden(backbone, before, rows, cache=cache, read=ends)
+        memory = DecodeKV(before.layers, cache.layers, rows.task, max(max_new))
+        del cache
 
     start = before.lengths[rows.task][:, None]
     prefix_columns = torch.arange(before.layers[0][0].shape[2], device=backbone.device)
@@ -123,7 +139,7 @@ def greedy(
         embeddings = backbone.embed(tokens[:, None])
         mask = backbone.attention.masks(visible, distance, embeddings.dtype)
         last = backbone.run(embeddings, upcoming[:, None], mask, memory)[:, 0]
-        memory.advance()
+        memory.advance(1)
         upcoming = upcoming + 1
 
 

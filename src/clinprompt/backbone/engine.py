@@ -13,14 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
+from clinprompt.backbone import prefill
 from clinprompt.backbone.keyvalues import LayerKV, PrefixKV
-from clinprompt.backbone.masks import visibility
+from clinprompt.backbone.layout import Layout
 from clinprompt.backbone.model import Backbone
+from clinprompt.backbone.notekv import NoteKV
+from clinprompt.backbone.transfer import moved, numbers
 
 
 @dataclass
@@ -60,6 +65,46 @@ class Prefix:
         return Prefix(layers, self.lengths[index])
 
 
+def joined(prefixes: Sequence[Prefix]) -> Prefix:
+    """Prefixes of one task each as one prefix of T tasks, padded on the right."""
+    if len(prefixes) == 1:
+        return prefixes[0]
+    longest = max(prefix.layers[0][0].shape[2] for prefix in prefixes)
+
+    def stacked(layer: int, side: int) -> Tensor:
+        parts = [prefix.layers[layer][side] for prefix in prefixes]
+        return torch.cat([pad(part, (0, 0, 0, longest - part.shape[2])) for part in parts])
+
+    layers = [(stacked(i, 0), stacked(i, 1)) for i in range(len(prefixes[0].layers))]
+    return Prefix(layers, torch.cat([prefix.lengths for prefix in prefixes]))
+
+
+@dataclass
+class Soft:
+    """Soft prompts that rows begin with, where the prompt stands behind the text.
+
+    A row's first columns are the prompt's; the token ids that stand there are not read.
+
+    Attributes:
+        prompts: [K, P, H], shorter ones padded on the right.
+        lengths: [K] real length of each prompt.
+        of: [B] index of each row's prompt.
+    """
+
+    prompts: Tensor
+    lengths: Tensor
+    of: Tensor
+
+    def into(self, embeddings: Tensor) -> Tensor:
+        """Embeddings [B, L, H] of rows with the prompts in their place."""
+        columns = min(self.prompts.shape[1], embeddings.shape[1])
+        # Gathered before it is rounded: gradients of a prompt's rows add up in its own type.
+        given = self.prompts[:, :columns].index_select(0, self.of).to(embeddings.dtype)
+        within = torch.arange(columns, device=self.of.device) < self.lengths[self.of][:, None]
+        first = torch.where(within[:, :, None], given, embeddings[:, :columns])
+        return torch.cat([first, embeddings[:, columns:]], dim=1)
+
+
 @dataclass
 class Rows:
     """A right-padded batch of rows.
@@ -68,22 +113,32 @@ class Rows:
         ids: [B, L] token ids.
         lengths: [B] real length of each row.
         task: [B] index of each row's prefix.
-        segments: [B, L], optional: segment 0 is seen by all, any other only by itself.
+        until: [B, L], optional: column (of L) at which what continues each column ends, where
+            rows branch (`masks.visibility`).
         offsets: [B, L], optional: positions relative to the prefix where they are not 0, 1, 2, ...
+        soft: soft prompts that the rows begin with, if any.
+        tokens: sum of the lengths, if that is known without asking the device.
     """
 
     ids: Tensor
     lengths: Tensor
     task: Tensor
-    segments: Tensor | None = None
+    until: Tensor | None = None
     offsets: Tensor | None = None
+    soft: Soft | None = None
+    tokens: int | None = None
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]], task: Sequence[int], device: torch.device) -> Rows:
         """Pad lists of token ids on the right."""
         ids = pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
         lengths = torch.tensor([len(row) for row in rows])
-        return cls(ids.to(device), lengths.to(device), torch.tensor(list(task)).to(device))
+        return cls(
+            moved(ids, device),
+            moved(lengths, device),
+            numbers(task, device),
+            tokens=sum(len(row) for row in rows),
+        )
 
 
 def prefix(
@@ -97,46 +152,106 @@ def prefix(
     """
     parts = []
     for prompt, ids in zip(prompts, fixed, strict=True):
-        text = backbone.embed(torch.tensor(list(ids), dtype=torch.long, device=backbone.device))
+        text = backbone.embed(numbers(ids, backbone.device))
         parts.append(text if prompt is None else torch.cat([prompt.to(text.dtype), text]))
-    lengths = torch.tensor([len(part) for part in parts], device=backbone.device)
+    lengths = numbers([len(part) for part in parts], backbone.device)
     embeddings = pad_sequence(parts, batch_first=True)
     columns = torch.arange(embeddings.shape[1], device=backbone.device).expand(len(parts), -1)
-    visible, distance = visibility(columns, columns, columns < lengths[:, None])
-    mask = backbone.attention.masks(visible, distance, embeddings.dtype)
+    valid = columns < lengths[:, None]
+    laid = Layout(0, columns, valid, tokens=sum(len(part) for part in parts))
+    if prefill.needed(backbone, laid):  # a long text, in the placement that has it in front
+        none = columns.new_empty(0)
+        layers = prefill.run(backbone, _cut(embeddings), laid, read=(none, none), keep=True)[1]
+        return Prefix(layers, lengths)
     cache = PrefixKV(keep=True)
-    backbone.run(embeddings, columns, mask, cache)
+    backbone.run(embeddings, columns, laid.mask(backbone), cache, valid=valid, want="keys")
     return Prefix(cache.layers, lengths)
 
 
+def layout(before: Prefix, rows: Rows) -> Layout:
+    """Where rows stand behind their prefixes."""
+    b, length = rows.ids.shape
+    own = torch.arange(length, device=rows.ids.device).expand(b, -1)
+    start = before.lengths[rows.task][:, None]
+    count = before.layers[0][0].shape[2]
+    columns = torch.arange(count, device=rows.ids.device).expand(b, -1)
+    until = rows.until
+    if until is not None:  # a whole row stands behind its prefix
+        until = torch.cat([torch.full_like(columns, count + length), count + until], dim=1)
+    return Layout(
+        count,
+        torch.cat([columns, start + (own if rows.offsets is None else rows.offsets)], dim=1),
+        torch.cat([columns < start, own < rows.lengths[:, None]], dim=1),
+        until,
+        rows.tokens,
+    )
+
+
+def note_memory(backbone: Backbone, before: Prefix, rows: Rows, extra: int = 0) -> NoteKV | None:
+    """A memory in which rows share their notes, where rows stand behind notes and the backbone's
+    layers can use it.
+
+    Args:
+        extra: room for this many new tokens.
+    """
+    if rows.soft is None or backbone.lean is None or torch.is_grad_enabled():
+        return None
+    room = rows.ids.shape[1] + extra
+    windowed = backbone.attention.window is not None
+    return NoteKV(before.layers, before.lengths, rows.task, room, windowed=windowed)
+
+
 def hidden(
-    backbone: Backbone, before: Prefix, rows: Rows, *, cache: PrefixKV | None = None
+    backbone: Backbone,
+    before: Prefix,
+    rows: Rows,
+    *,
+    cache: PrefixKV | NoteKV | None = None,
+    read: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """Last hidden states of rows behind their prefixes.
 
     Args:
         cache: to keep the rows' keys and values in, for decoding.
+        read: rows and columns [A] of the states that are asked for; None for all.
 
     Returns:
-        [B, L, H]; padding columns hold nothing of use.
+        [A, H], or [B, L, H] whose padding columns hold nothing of use.
     """
-    b, length = rows.ids.shape
-    own = torch.arange(length, device=rows.ids.device).expand(b, -1)
-    start = before.lengths[rows.task][:, None]
-    positions = start + (own if rows.offsets is None else rows.offsets)
-    columns = torch.arange(before.layers[0][0].shape[2], device=rows.ids.device).expand(b, -1)
-    segments = rows.segments
-    visible, distance = visibility(
-        positions,
-        torch.cat([columns, positions], dim=1),
-        torch.cat([columns < start, own < rows.lengths[:, None]], dim=1),
-        query_segment=segments,
-        key_segment=None
-        if segments is None
-        else torch.cat([torch.zeros_like(columns), segments], dim=1),
-    )
+    laid = layout(before, rows)
+    if cache is None:
+        cache = note_memory(backbone, before, rows)
+    if not isinstance(cache, NoteKV) and prefill.needed(backbone, laid):
+        embed: prefill.Embed = partial(_embed_part, backbone, rows.ids)
+        if rows.soft is not None:
+            embed = _cut(rows.soft.into(backbone.embed(rows.ids)))
+        keep = cache is not None
+        states, layers = prefill.run(
+            backbone, embed, laid, before.layers, rows.task, read=read, keep=keep
+        )
+        if cache is not None:
+            cache.layers = layers
+        return states
     embeddings = backbone.embed(rows.ids)
-    mask = backbone.attention.masks(visible, distance, embeddings.dtype)
+    if rows.soft is not None:
+        embeddings = rows.soft.into(embeddings)
+    positions, valid = laid.own
     if cache is None:
         cache = PrefixKV(before.layers, rows.task)
-    return backbone.run(embeddings, positions, mask, cache)
+    return backbone.run(
+        embeddings,
+        positions,
+        laid.mask(backbone),
+        cache,
+        valid=valid,
+        want="all" if read is None else read,
+    )
+
+
+def _cut(embeddings: Tensor) -> prefill.Embed:
+    """Parts of embeddings [B, L, H] that are there already."""
+    return lambda rows, first, last: embeddings[rows, first:last]
+
+
+def _embed_part(backbone: Backbone, ids: Tensor, rows: Tensor, first: int, last: int) -> Tensor:
+    return backbone.embed(ids[rows, first:last])

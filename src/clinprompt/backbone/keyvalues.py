@@ -16,19 +16,21 @@ from torch import Tensor
 LayerKV = tuple[Tensor, Tensor]
 
 
-class _CacheProtocol:
+class CacheProtocol:
     """What models ask of a cache besides `update`."""
 
     is_compileable = False
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
+        """None that a model should count: positions are given explicitly."""
         return 0
 
     def get_mask_sizes(self, query_length: int, layer_idx: int = 0) -> tuple[int, int]:
+        """Of the masks that a model would make if it were given none."""
         return query_length, 0
 
 
-class PrefixKV(_CacheProtocol):
+class PrefixKV(CacheProtocol):
     """Rows attend to the keys and values of their task's prefix, gathered layer by layer.
 
     Args:
@@ -61,7 +63,7 @@ class PrefixKV(_CacheProtocol):
         )
 
 
-class DecodeKV(_CacheProtocol):
+class DecodeKV(CacheProtocol):
     """Preallocated keys and values for decoding: columns [prefix | text | new tokens].
 
     Args:

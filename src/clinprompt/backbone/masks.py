@@ -17,6 +17,24 @@ from clinprompt.errors import ClinpromptError
 
 
 @dataclass(frozen=True)
+class Distance:
+    """Query position minus key position; worked out only where a window asks for it, since as
+    numbers it would take eight times the memory of the mask.
+
+    Attributes:
+        query: [B, Q] positions of the queries.
+        key: [B, K] positions of the keys.
+    """
+
+    query: Tensor
+    key: Tensor
+
+    def below(self, window: int) -> Tensor:
+        """[B, Q, K], true where a key lies less than `window` positions before the query."""
+        return self.key[:, None, :] > (self.query - window)[:, :, None]
+
+
+@dataclass(frozen=True)
 class Attention:
     """How a backbone's layers attend.
 
@@ -50,19 +68,20 @@ class Attention:
             window = None
         return cls(window, len(types) == 2, implementation == "eager")
 
-    def masks(self, visible: Tensor, distance: Tensor, dtype: torch.dtype) -> Tensor | dict:
+    def masks(self, visible: Tensor, distance: Distance, dtype: torch.dtype) -> Tensor | dict:
         """What the backbone is given: one mask [B, 1, Q, K], or one per layer type.
 
         Args:
             visible: [B, Q, K], who sees whom before windows.
-            distance: [B, Q, K], query position minus key position.
+            distance: between queries and keys.
             dtype: of the backbone, for additive masks.
         """
-        full = self._finish(visible, dtype)
         if self.window is None:
-            return full
-        near = self._finish(visible & (distance < self.window), dtype)
-        return {"full_attention": full, "sliding_attention": near} if self.mixed else near
+            return self._finish(visible, dtype)
+        near = self._finish(visible & distance.below(self.window), dtype)
+        if not self.mixed:
+            return near
+        return {"full_attention": self._finish(visible, dtype), "sliding_attention": near}
 
     def _finish(self, visible: Tensor, dtype: torch.dtype) -> Tensor:
         visible = visible[:, None]
@@ -75,34 +94,34 @@ class Attention:
 
 
 def visibility(
-    query: Tensor,
-    key: Tensor,
-    key_valid: Tensor,
-    *,
-    query_segment: Tensor | None = None,
-    key_segment: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
+    query: Tensor, key: Tensor, key_valid: Tensor, *, until: Tensor | None = None
+) -> tuple[Tensor, Distance]:
     """Causal visibility by position.
 
     The last Q key columns are the queries themselves. A padding query sees itself, so that no
     softmax is empty; what it computes is never read.
 
+    Branches: columns that continue one text in different ways stand in one row, depth first, so
+    that what stands under a column is a run of columns behind it. `until` says where that run
+    ends. A query sees a column if it is that column, or stands in its run.
+
     Args:
         query: [B, Q] positions of the queries.
         key: [B, K] positions of the keys.
         key_valid: [B, K] False for padding.
-        query_segment: [B, Q]; segment 0 is common text, others see it and themselves only.
-        key_segment: [B, K].
+        until: [B, K] key column at which the run of each key ends; None if nothing branches.
 
     Returns:
-        visible [B, Q, K] and distance [B, Q, K].
+        visible [B, Q, K], and the distances for `Attention.masks`.
     """
-    distance = query[:, :, None] - key[:, None, :]
-    visible = (distance >= 0) & key_valid[:, None, :]
-    if query_segment is not None and key_segment is not None:
-        same = query_segment[:, :, None] == key_segment[:, None, :]
-        visible &= same | (key_segment == 0)[:, None, :]
-    count = query.shape[1]
-    own = visible[:, :, -count:].diagonal(dim1=1, dim2=2)
-    own |= ~key_valid[:, -count:]
-    return visible, torch.where(visible, distance.clamp_min(0), 0)
+    visible = key[:, None, :] <= query[:, :, None]
+    visible &= key_valid[:, None, :]
+    count, columns = query.shape[1], key.shape[1]
+    if until is not None:
+        every = torch.arange(columns, device=key.device)
+        own = every[columns - count :, None]
+        visible &= every <= own
+        visible &= own < until[:, None, :]
+    itself = visible[:, :, columns - count :].diagonal(dim1=1, dim2=2)
+    itself |= ~key_valid[:, columns - count :]
+    return visible, Distance(query, key)

@@ -13,13 +13,20 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from clinprompt.backbone import flex, packed
 from clinprompt.backbone.attention import use_on_cpu
 from clinprompt.backbone.fetch import KNOWN, cached
-from clinprompt.backbone.masks import Attention
+from clinprompt.backbone.keyvalues import PrefixKV
+from clinprompt.backbone.lean.compiled import Compiled
+from clinprompt.backbone.lean.decoder import Lean, Want, changed
+from clinprompt.backbone.masks import Attention, visibility
+from clinprompt.backbone.quantised import unpacking
+from clinprompt.backbone.sight import Unwritten
 from clinprompt.backbone.template import Template, choose_template
 from clinprompt.errors import ClinpromptError
 
 Dtype = Literal["auto", "float32", "bfloat16"]
+_OTHER = "its layers give other values than the ones known by their name"
 
 
 class Backbone:
@@ -32,17 +39,47 @@ class Backbone:
         tokenizer: its tokenizer.
         name: what the user called it.
         template: literal text around instruction, input and answer.
+        attention: "auto" is FlexAttention on CUDA where it works, else torch's fused attention or
+            what the model has.
+
+    Attributes:
+        lean: the decoder that is used instead of the library's on a CPU, where there is one.
+        compiled: the same on CUDA.
+        unwritten: whether masks stay rules (`sight.Unwritten`), as FlexAttention takes them.
+        why_standard: why neither decoder is used.
+
+    Raises:
+        ClinpromptError: CP-BACK-010, CP-BACK-011, CP-BACK-050, CP-BACK-051.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, name: str, template: Template) -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        name: str,
+        template: Template,
+        attention: flex.Choice = "auto",
+    ) -> None:
         model.requires_grad_(False)
         model.eval()
         self.model, self.tokenizer = model, tokenizer
         self.name, self.template = name, template
         self.config = model.config.get_text_config()
-        use_on_cpu(model)
+        reason = flex.choose(model, attention)
+        if attention == "auto":
+            use_on_cpu(model)
         self.attention = Attention.of(self.config, self.config._attn_implementation)
+        self.unwritten = self.config._attn_implementation == flex.NAME
         self._softcap = getattr(self.config, "final_logit_softcapping", None)
+        self.lean: Lean | None = None
+        self.compiled: Compiled | None = None
+        self.why_standard: str | None = reason
+        if self.unwritten:
+            self.compiled, self.why_standard = self._make_compiled()
+        elif attention != "auto":
+            self.why_standard = f"attention '{attention}' was asked for"
+        elif reason is None:
+            self.lean, self.why_standard = self._make_lean()
         self._check_head()
 
     @property
@@ -86,18 +123,36 @@ class Backbone:
         embeddings: Tensor = self.model.get_input_embeddings()(ids)
         return embeddings
 
-    def run(self, embeddings: Tensor, positions: Tensor, mask: Any, cache: Any) -> Tensor:
+    def run(
+        self,
+        embeddings: Tensor,
+        positions: Tensor,
+        mask: Any,
+        cache: Any,
+        *,
+        valid: Tensor | None = None,
+        want: Want = "all",
+    ) -> Tensor:
         """Last hidden states, after the final norm.
 
         Args:
             embeddings: [B, Q, H].
             positions: [B, Q].
-            mask: from `Attention.masks`.
-            cache: `PrefixKV` or `DecodeKV`.
+            mask: from `Attention.masks`; or `sight.Unwritten` where `unwritten` is true.
+            cache: `PrefixKV`, `DecodeKV`, or what else has their ``update``.
+            valid: [B, Q] false for padding, which need not be computed.
+            want: "all" positions; "keys" alone, for the cache; or rows and columns [A] of the
+                positions that are read: nothing else of the last layer need be computed.
 
         Returns:
-            [B, Q, H].
+            [B, Q, H]; [A, H] for positions; nothing of use for "keys".
         """
+        if self.lean is not None and self._can_be_lean(cache):
+            return self.lean.run(embeddings, positions, mask, cache, valid=valid, want=want)
+        if isinstance(mask, Unwritten):
+            if type(cache) is PrefixKV:
+                return self._run_packed(embeddings, positions, mask, cache, want)
+            mask = mask.lined_up().masks(self.attention.window, self.attention.mixed)
         output = self.model.get_decoder()(
             inputs_embeds=embeddings,
             attention_mask=mask,
@@ -106,7 +161,23 @@ class Backbone:
             use_cache=True,
         )
         hidden: Tensor = output.last_hidden_state
-        return hidden
+        return hidden if isinstance(want, str) else hidden[want]
+
+    def _run_packed(
+        self, embeddings: Tensor, positions: Tensor, mask: Unwritten, cache: PrefixKV, want: Want
+    ) -> Tensor:
+        """`run` without padding, in layers that torch compiles where they are known."""
+        decoder = self.model.get_decoder()
+        if self.compiled is not None and changed(decoder) is None:
+            return self.compiled.run(embeddings, positions, mask, cache, want=want)
+        return packed.run(decoder, self.attention, embeddings, mask, cache, want)
+
+    def _can_be_lean(self, cache: Any) -> bool:
+        """Whether weights are frozen and in place now, and the cache can be differentiated."""
+        assert self.lean is not None
+        if torch.is_grad_enabled() and type(cache) is not PrefixKV:
+            return False
+        return changed(self.lean.decoder) is None
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Hidden states [A, H] to float32 logits [A, V]."""
@@ -114,6 +185,42 @@ class Backbone:
         if self._softcap is not None:
             logits = torch.tanh(logits / self._softcap) * self._softcap
         return logits
+
+    def _make_lean(self) -> tuple[Lean | None, str | None]:
+        """The lean decoder, if the layers are known to it and it gives what they give."""
+        if self.device.type != "cpu":
+            return None, f"it runs on {self.device.type}"
+        found = Lean.of(self.model.get_decoder())
+        if isinstance(found, str):
+            return None, found
+        columns = torch.arange(5, device=self.device)[None]
+        mask = self.attention.masks(*visibility(columns, columns, columns >= 0), self.dtype)
+        if not self._agrees(found, mask):
+            return None, _OTHER
+        return found, None
+
+    def _make_compiled(self) -> tuple[Compiled | None, str | None]:
+        """The same for the compiled decoder."""
+        found = Compiled.of(self.model.get_decoder(), self.attention)
+        if isinstance(found, str):
+            return None, found
+        columns = torch.arange(5, device=self.device)[None]
+        mask = Unwritten(columns, columns, columns >= 0, tokens=5)
+        try:
+            agrees = self._agrees(found, mask)
+        except Exception as raised:  # whatever a compiler finds to raise
+            return None, f"its layers can't be compiled ({type(raised).__name__})"
+        return (found, None) if agrees else (None, _OTHER)
+
+    @torch.no_grad()
+    def _agrees(self, decoder: Lean | Compiled, mask: Any) -> bool:
+        """Whether a decoder gives what the library's gives, for five tokens."""
+        columns = torch.arange(5, device=self.device)[None]
+        ids = columns * 7 % self.vocabulary
+        ours = decoder.run(self.embed(ids), columns, mask, PrefixKV()).float()
+        theirs = self.model.get_decoder()(input_ids=ids).last_hidden_state.float()
+        near = 1e-3 if self.dtype == torch.float32 else 0.1
+        return float((ours - theirs).norm() / theirs.norm()) <= near
 
     def _check_head(self) -> None:
         """Compare our head with the backbone's own on three tokens.
@@ -187,6 +294,7 @@ def load(
     dtype: Dtype = "auto",
     device: str = "auto",
     template: Literal["auto", "chat", "plain"] | Template = "auto",
+    attention: flex.Choice = "auto",
 ) -> Backbone:
     """Load a backbone by name, folder or hub id, frozen.
 
@@ -194,12 +302,13 @@ def load(
         dtype: "auto" keeps the checkpoint's float type, but makes float16 bfloat16: gradients
             through float16 vanish without a scaling of the loss, which bfloat16 does without.
         template: which text surrounds a row, or the pieces an artefact recorded.
+        attention: as `Backbone` takes it.
 
     Raises:
         ClinpromptError: CP-BACK-004 to CP-BACK-007, CP-BACK-010, CP-BACK-011, CP-BACK-020,
-            CP-BACK-021.
+            CP-BACK-021, CP-BACK-050, CP-BACK-051.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -211,6 +320,7 @@ def load(
             place,
             dtype=dtype if dtype == "auto" else getattr(torch, dtype),
             output_loading_info=True,
+            **unpacking(AutoConfig.from_pretrained(place)),
         )
         model, missing = loaded[0], sorted(loaded[1]["missing_keys"])
         if missing:  # transformers would draw them at random and go on
@@ -224,4 +334,4 @@ def load(
         model = model.to(torch.bfloat16)
     if not isinstance(template, Template):
         template = choose_template(tokenizer, template)
-    return Backbone(model.to(where), tokenizer, name, template)
+    return Backbone(model.to(where), tokenizer, name, template, attention)

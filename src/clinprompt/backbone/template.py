@@ -1,9 +1,11 @@
 """The literal text around instruction, input and answer.
 
-A row reads ``head instruction between input tail answer end``. For a backbone with a chat template
+A row reads ``head instruction between input tail answer end``, or, where the prompt stands after
+the text, ``head input between instruction tail answer end``. For a backbone with a chat template
 the pieces are cut out of a rendered conversation (instruction as system message where the template
-knows that role), so that any template works, Harmony's final channel included. The pieces are kept
-in the artefact as literal strings: a template that prints today's date gives the same text forever.
+knows that role and the instruction comes first), so that any template works, Harmony's final
+channel included. The pieces are kept in the artefact as literal strings: a template that prints
+today's date gives the same text forever.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from clinprompt.errors import ClinpromptError
 
-_MARKS = ("INSTRUCTIONMARK", "INPUTMARK", "ANSWERMARK")
+Placement = Literal["before", "after"]  # where the soft prompt stands, as seen from the text
+_INSTRUCTION, _INPUT, _ANSWER = "INSTRUCTIONMARK", "INPUTMARK", "ANSWERMARK"
 
 
 class Template(BaseModel):
@@ -61,48 +64,59 @@ def no_end_token() -> ClinpromptError:
     return ClinpromptError("CP-BACK-020", "the backbone's tokenizer has no EOS token")
 
 
-def chat_template(tokenizer: Any) -> Template:
+def chat_template(tokenizer: Any, placement: Placement = "before") -> Template:
     """Pieces of the backbone's chat template.
+
+    Args:
+        placement: "after" puts text and instruction, in this order, into one user message.
 
     Raises:
         ClinpromptError: CP-BACK-021 if it has none, or one that does not keep texts verbatim.
     """
+    first, second = _INSTRUCTION, _INPUT
+    if placement == "after":
+        first, second = second, first
+    conversations = [[{"role": "user", "content": f"{first}\n\n{second}"}]]
+    if placement == "before":
+        system = [{"role": "system", "content": first}, {"role": "user", "content": second}]
+        conversations.insert(0, system)
     rendered = None
-    if tokenizer.chat_template:
-        instruction, value, answer = _MARKS
-        system = [{"role": "system", "content": instruction}, {"role": "user", "content": value}]
-        joined = [{"role": "user", "content": f"{instruction}\n\n{value}"}]
-        for messages in (system, joined):
-            try:
-                rendered = tokenizer.apply_chat_template(
-                    [*messages, {"role": "assistant", "content": answer}], tokenize=False
-                )
-            except Exception:  # templates raise their own errors for roles they don't know
-                rendered = None
-            if rendered is not None and _verbatim(rendered):
-                break
+    for messages in conversations if tokenizer.chat_template else []:
+        try:
+            rendered = tokenizer.apply_chat_template(
+                [*messages, {"role": "assistant", "content": _ANSWER}], tokenize=False
+            )
+        except Exception:  # templates raise their own errors for roles they don't know
             rendered = None
+        if rendered is not None and _verbatim(rendered, (first, second, _ANSWER)):
+            break
+        rendered = None
     if rendered is None:
         raise ClinpromptError(
             "CP-BACK-021",
             "the backbone has no usable chat template",
             hint="set backbone.template=plain",
         )
-    head, rest = rendered.split(_MARKS[0])
-    between, rest = rest.split(_MARKS[1])
-    tail, end = rest.split(_MARKS[2])
+    head, rest = rendered.split(first)
+    between, rest = rest.split(second)
+    tail, end = rest.split(_ANSWER)
     return Template(kind="chat", bos=False, head=head, between=between, tail=tail, end=end)
 
 
-def _verbatim(rendered: str) -> bool:
+def _verbatim(rendered: str, marks: tuple[str, ...]) -> bool:
     """Whether all marks stand in a rendered conversation once and in order."""
-    places = [rendered.find(mark) for mark in _MARKS]
-    once = all(rendered.count(mark) == 1 for mark in _MARKS)
+    places = [rendered.find(mark) for mark in marks]
+    once = all(rendered.count(mark) == 1 for mark in marks)
     return once and places == sorted(places)
 
 
-def choose_template(tokenizer: Any, kind: Literal["auto", "chat", "plain"]) -> Template:
-    """The asked template; "auto" is chat where the backbone has a template, else plain."""
+def choose_template(
+    tokenizer: Any, kind: Literal["auto", "chat", "plain"], placement: Placement = "before"
+) -> Template:
+    """The asked template; "auto" is chat where the backbone has a template, else plain.
+
+    Plain pieces are the same in both placements.
+    """
     if kind == "plain" or (kind == "auto" and not tokenizer.chat_template):
         return plain_template(tokenizer)
-    return chat_template(tokenizer)
+    return chat_template(tokenizer, placement)

@@ -88,6 +88,39 @@ Threshold = Annotated[
     ),
 ]
 
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="Draw open answers: 1 as the backbone says, less is nearer to the best. Default: the "
+        "most probable words.",
+        show_default=False,
+    ),
+]
+TopP = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="With --temperature: draw from the fewest tokens of this probability together.",
+        show_default=False,
+    ),
+]
+Stop = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A text that ends open answers and is no part of them; may be given more than once.",
+        show_default=False,
+    ),
+]
+KvCache = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder where what the backbone makes of prompts is kept for later runs.",
+        show_default=False,
+    ),
+]
+
 
 def settings_of(
     long_inputs: Literal["refuse", "truncate", "window"],
@@ -98,11 +131,17 @@ def settings_of(
     *,
     grounded: bool = False,
     threshold: float | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+    stop: list[str] | None = None,
+    kv_cache: Path | None = None,
 ) -> PredictorSettings:
     """The options as a predictor wants them.
 
     Raises:
-        ClinpromptError: CP-INF-104 a size of windows where none are read.
+        ClinpromptError: CP-INF-104 a size of windows where none are read, CP-INF-450 `top_p` or
+            CP-INF-451 `seed` where nothing is drawn, CP-BACK-102 a `top_p` of 0.
     """
     from clinprompt.errors import ClinpromptError
     from clinprompt.inference.requests import PredictorSettings
@@ -113,15 +152,28 @@ def settings_of(
             f"--window and --overlap change nothing with --long-inputs {long_inputs}",
             hint="add --long-inputs window",
         )
-    return PredictorSettings(
+    found = PredictorSettings(
         long_inputs,
-        max_new,
-        batch_tokens,
+        max_new=max_new,
+        batch_tokens=batch_tokens,
         window=window,
         overlap=overlap,
         grounded=grounded,
         threshold=threshold,
+        temperature=temperature or 0.0,
+        top_p=top_p,
+        seed=seed or 0,
+        stop=tuple(stop or ()),
+        kv_cache=kv_cache,
     )
+    if seed is not None and found.sampling() is None:
+        raise ClinpromptError(
+            "CP-INF-451",
+            "--seed changes nothing where nothing is drawn",
+            hint="add --temperature, such as 0.7",
+        )
+    found.sampling()  # before a backbone is loaded
+    return found
 
 
 def predictor_class(settings: PredictorSettings) -> type[Predictor]:
@@ -159,7 +211,8 @@ def prepare(
     if backbone is not None:
         settings = settings.model_copy(update={"name": backbone})
     note(f"loading backbone {settings.name}")
-    prepared = Prepared.of(settings, template)
+    placement = "before" if prompts is None else prompts.meta.placement
+    prepared = Prepared.of(settings, template, placement)
     if prompts is not None:
         prompts.require_backbone(prepared.fingerprint)
     return prepared

@@ -16,10 +16,15 @@ from typer.core import TyperGroup
 from clinprompt import __version__
 from clinprompt.cli import (
     backbone,
+    compare,
     convert,
     evaluate,
+    exchange,
+    lmeval,
+    plan,
     predict,
     quickstart,
+    report,
     score,
     show,
     stats,
@@ -106,3 +111,9 @@ app.command("convert")(convert.convert)
 app.command("stats")(stats.stats)
 app.command("view")(view.view)
 app.command("score")(score.score)
+app.command("export")(exchange.export)
+app.command("import")(exchange.import_)
+app.command("lm-eval", context_settings=lmeval.PASSED_ON)(lmeval.lm_eval)
+app.command("plan")(plan.plan)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)

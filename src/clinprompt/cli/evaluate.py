@@ -76,6 +76,10 @@ def evaluate(
     batch_tokens: answering.BatchTokens = None,
     grounded: answering.Grounded = False,
     threshold: answering.Threshold = None,
+    temperature: answering.Temperature = None,
+    top_p: answering.TopP = None,
+    stop: answering.Stop = None,
+    kv_cache: answering.KvCache = None,
     calibration: Annotated[
         bool,
         typer.Option(
@@ -85,7 +89,9 @@ def evaluate(
     resamples: Annotated[
         int, typer.Option(min=2, help="Bootstrap draws behind the intervals.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the sample and of the bootstrap draws.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the sample, of the bootstrap draws and of drawn answers.")
+    ] = 0,
     threads: answering.Threads = None,
 ) -> None:
     """Score a prompt on a task, with intervals and with counts of every bad answer."""
@@ -124,6 +130,11 @@ def evaluate(
         overlap,
         grounded=grounded,
         threshold=threshold,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed if temperature else None,
+        stop=stop,
+        kv_cache=kv_cache,
     )
     predictor = answering.predictor_class(settings)(prepared, settings)
     prompt = None

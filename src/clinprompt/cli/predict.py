@@ -134,6 +134,14 @@ def predict(
     batch_tokens: answering.BatchTokens = None,
     grounded: answering.Grounded = False,
     threshold: answering.Threshold = None,
+    temperature: answering.Temperature = None,
+    top_p: answering.TopP = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="With --temperature: of the draws. Default: 0.", show_default=False),
+    ] = None,
+    stop: answering.Stop = None,
+    kv_cache: answering.KvCache = None,
     chunk: Annotated[
         int | None,
         typer.Option(
@@ -157,6 +165,11 @@ def predict(
         overlap,
         grounded=grounded,
         threshold=threshold,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        stop=stop,
+        kv_cache=kv_cache,
     )
     options = predict_notes.Options(
         from_, to, existing, question, pairs, max_pairs, encoding, offsets, mismatch, note_ids

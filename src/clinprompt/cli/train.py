@@ -19,6 +19,15 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as distil.steps=50."),
 ]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        help="Log losses, rates and speeds: tensorboard, wandb (offline) or trackio. Off by "
+        "default.",
+        show_default=False,
+    ),
+]
 
 
 def train(
@@ -28,6 +37,7 @@ def train(
     out: Out,
     overrides: Overrides = None,
     data_root: DataRoot = None,
+    track: Track = None,
     threads: Threads = None,
 ) -> None:
     """Source training: teachers for all source tasks, distilled into one metaprompt.
@@ -41,7 +51,7 @@ def train(
     from clinprompt.training.settings import Recipe, load_settings
     from clinprompt.training.source import train_source
 
-    settings = load_settings(Recipe, recipes.find(recipe), overrides or [])
+    settings = load_settings(Recipe, recipes.find(recipe), [*(overrides or []), *_tracking(track)])
     set_up(threads)
     with stop_on_interrupt() as should_stop:
         try:
@@ -74,6 +84,7 @@ def adapt(
     ] = None,
     suite: SuiteName = None,
     data_root: DataRoot = None,
+    track: Track = None,
     threads: Threads = None,
 ) -> None:
     """Target adaptation: fit a metaprompt to a new task, or to a group of tasks at once."""
@@ -87,7 +98,7 @@ def adapt(
     from clinprompt.training.settings import AdaptRecipe, load_settings
 
     parent = None if metaprompt is None else PromptSet.load(metaprompt)
-    given = list(overrides or [])
+    given = [*(overrides or []), *_tracking(track)]
     if trainable is not None:
         given.append(f"adapt.trainable={trainable}")
     known = {} if parent is None else trained_with(parent)
@@ -109,6 +120,11 @@ def adapt(
         except Interrupted as interrupted:
             stopped(interrupted)
     summary(result, out)
+
+
+def _tracking(track: list[str] | None) -> list[str]:
+    """The option as an override."""
+    return [f"tracking.to=[{', '.join(track)}]"] if track else []
 
 
 def trained_with(parent: PromptSet) -> dict[str, str]:

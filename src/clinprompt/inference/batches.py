@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch.nn.functional import pad
-
-from clinprompt.backbone.engine import Prefix
+SMALL = 16  # a batch under this share of the budget is small
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +33,22 @@ class Size:
 def batches(sizes: Sequence[Size], budget: int) -> list[list[int]]:
     """Indices of rows, batch by batch, the longest rows first.
 
-    A batch of B rows padded to W columns has ``B * W <= budget``, or B = 1. Rows of equal size
-    keep their order, so the same sizes always give the same batches.
+    A batch of B rows padded to W columns has ``B * W <= budget``, or B = 1; and at most a quarter
+    of it is padding, unless it is so small that a processor would be idle otherwise. So a long row
+    among short ones does not make them long. Rows of equal size keep their order, so the same sizes
+    always give the same batches.
     """
     ordered = sorted(range(len(sizes)), key=lambda i: (-sizes[i].text, -sizes[i].total, i))
     found: list[list[int]] = []
-    width = Size(0, 0, 0)
+    width, real = Size(0, 0, 0), 0
     for index in ordered:
-        wider = width.widened(sizes[index])
-        if found and wider.total * (len(found[-1]) + 1) <= budget:
+        wider, more = width.widened(sizes[index]), real + sizes[index].total
+        padded = wider.total * (len(found[-1]) + 1) if found else 0
+        alike = 3 * padded <= 4 * more or padded <= budget // SMALL
+        if found and alike and padded <= budget:
             found[-1].append(index)
-            width = wider
+            width, real = wider, more
         else:
             found.append([index])
-            width = sizes[index]
+            width, real = sizes[index], sizes[index].total
     return found
-
-
-def joined(prefixes: Sequence[Prefix]) -> Prefix:
-    """Prefixes of one task each as one prefix of T tasks, padded on the right."""
-    if len(prefixes) == 1:
-        return prefixes[0]
-    longest = max(prefix.layers[0][0].shape[2] for prefix in prefixes)
-
-    def stacked(layer: int, side: int) -> torch.Tensor:
-        parts = [prefix.layers[layer][side] for prefix in prefixes]
-        return torch.cat([pad(part, (0, 0, 0, longest - part.shape[2])) for part in parts])
-
-    layers = [(stacked(i, 0), stacked(i, 1)) for i in range(len(prefixes[0].layers))]
-    return Prefix(layers, torch.cat([prefix.lengths for prefix in prefixes]))

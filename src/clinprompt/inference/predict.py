@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -149,6 +150,7 @@ def made_by_of(predictor: Predictor, digest: str) -> MadeBy:
     for name in ("max_new", "window", "overlap", "threshold"):
         if (value := getattr(settings, name)) is not None:
             words.append(f"{name}={value}")
+    words += [f"{name}={json.dumps(value)}" for name, value in settings.drawn.items()]
     return MadeBy(digest[:DIGITS], " ".join(words))
 
 

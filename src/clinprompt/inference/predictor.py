@@ -1,13 +1,15 @@
 """Inputs to typed answers, any mix of tasks in one call.
 
-Closed forms are answered by exact label scoring, open ones by greedy decoding. Either way the keys
-and values of a task's prefix (soft prompt and instruction) are computed once and kept.
+Closed forms are answered by exact label scoring, open ones by decoding: rows of all tasks side by
+side, each leaving when it ends. Either way the keys and values of a task's prefix (soft prompt and
+instruction) are computed once and kept.
 
 Shapes: P prompt length, H hidden size.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -17,15 +19,20 @@ from torch import Tensor
 
 from clinprompt import verbalize
 from clinprompt.artifacts.prompt_set import PromptSet
-from clinprompt.backbone import answers, decode, engine
+from clinprompt.backbone import answers, engine
+from clinprompt.backbone.after import Notes
 from clinprompt.backbone.codec import Codec
-from clinprompt.backbone.engine import Prefix
+from clinprompt.backbone.decoding import Ask
+from clinprompt.backbone.engine import Prefix, joined
+from clinprompt.backbone.kvstore import KVStore
 from clinprompt.errors import ClinpromptError, did_you_mean
-from clinprompt.examples import Answer, Input, LabelAnswer
+from clinprompt.examples import Answer, Input
 from clinprompt.inference import reading
-from clinprompt.inference.batches import Size, batches, joined
+from clinprompt.inference.batches import Size, batches
+from clinprompt.inference.decoding import OpenAnswers, ask_behind, no_memory
 from clinprompt.inference.grounding import Grounder, Grounding
 from clinprompt.inference.limits import LIMITS, AnswerLimit
+from clinprompt.inference.notewise import Laid, laid, note_batches, shares_notes, together
 from clinprompt.inference.requests import (
     Prediction,
     PredictorSettings,
@@ -35,6 +42,7 @@ from clinprompt.inference.requests import (
     check_texts,
 )
 from clinprompt.tasks.card import Card
+from clinprompt.training.data import written
 from clinprompt.training.prepare import Prepared
 from clinprompt.training.settings import BackboneSettings
 from clinprompt.verbalize.fit import Fitted, cut
@@ -62,7 +70,9 @@ class Predictor:
         settings: how inputs are answered.
 
     Raises:
-        ClinpromptError: CP-INF-200, CP-INF-201 grounded answers that are not possible here.
+        ClinpromptError: CP-INF-200, CP-INF-201 grounded answers that are not possible here,
+            CP-INF-450 and CP-BACK-100 to CP-BACK-103 draws or stop texts that make no sense,
+            CP-BACK-110 a folder for keys and values that can't be used.
     """
 
     def __init__(self, prepared: Prepared, settings: PredictorSettings | None = None) -> None:
@@ -72,7 +82,15 @@ class Predictor:
         on_gpu = self.backbone.device.type == "cuda"
         self.batch_tokens = self.settings.batch_tokens or (65_536 if on_gpu else 8_192)
         self._tasks: dict[str, _Task] = {}
+        self._notes: Notes | None = None
+        if self.codec.placement == "after":
+            self._notes = Notes(self.backbone, self.settings.notes_mb * 10**6)
         self._together: tuple[tuple[str, ...], Prefix] | None = None
+        self._open = OpenAnswers(self.backbone, self.codec, self.settings, self.batch_tokens)
+        self._store: KVStore | None = None
+        if self.settings.kv_cache is not None and self._notes is None:
+            identity = hashlib.sha256(prepared.fingerprint.model_dump_json().encode()).hexdigest()
+            self._store = KVStore(self.settings.kv_cache, self.backbone, identity)
         self._grounder: Grounder | None = None
         if self.settings.grounded:
             vocabulary = self.backbone.model.get_output_embeddings().weight.shape[0]
@@ -102,9 +120,9 @@ class Predictor:
         meta = prompts.meta
         if prepared is None:
             settings_of = backbone or BackboneSettings(name=meta.backbone)
-            prepared = Prepared.of(settings_of, meta.template)
+            prepared = Prepared.of(settings_of, meta.template, meta.placement)
         prompts.require_backbone(prepared.fingerprint)
-        codec = Codec(prepared.backbone.tokenizer, meta.template)
+        codec = Codec(prepared.backbone.tokenizer, meta.template, meta.placement)
         predictor = cls(replace(prepared, codec=codec), settings)
         cards = {card.name: card for card in meta.tasks}
         for name in meta.names if tasks is None else tasks:
@@ -117,12 +135,13 @@ class Predictor:
         """The cards of the tasks that can be asked, by name."""
         return {name: task.card for name, task in self._tasks.items()}
 
-    def add(self, card: Card, prompt: Tensor | None) -> None:
+    def add(self, card: Card, prompt: Tensor | None, shown: Sequence[int] = ()) -> None:
         """Make a task known; a task of the same name is replaced.
 
         Args:
             card: the task; it is asked for by the card's name.
             prompt: its soft prompt [P, H]; None for the instruction alone (the bare backbone).
+            shown: token ids that stand between instruction and inputs, such as solved examples.
 
         Raises:
             ClinpromptError: CP-INF-001 a prompt of another shape, CP-INF-002 prompt and
@@ -136,7 +155,7 @@ class Predictor:
                 f"backbone needs [P, {hidden}]",
             )
         on_device = None if prompt is None else prompt.detach().to(self.backbone.device)
-        task = _Task(card, on_device, self.codec.fixed(verbalize.instruction(card)))
+        task = _Task(card, on_device, [*self.codec.fixed(verbalize.instruction(card)), *shown])
         context = self.backbone.context_length
         if task.length >= context:
             raise ClinpromptError(
@@ -160,17 +179,22 @@ class Predictor:
         task = self._task(request.task)
         check_texts(request)
         options, option_ids, limit = self._answers(task, request.input)
-        most = self._room(task, limit)
+        room = self._room(task, limit)
+        most = room
+        if self.settings.max_input is not None:
+            most = min(room, self.settings.max_input + self.codec.around)
 
         def encode(value: Input) -> list[int]:
-            return self.codec.rows([verbalize.input_text(task.card, value)])[0]
+            return written(self.codec, task.card, [value])[0][0]
 
-        ids = encode(request.input)
+        ids, shared = written(self.codec, task.card, [request.input])[0]
         seen = Fitted(request.input, ids)
         if len(ids) > most:
-            seen = self._shortened(request, len(ids), most, encode)
-        max_new = 0 if options else limit.of(len(seen.ids))
-        return Row(request.task, seen, options, option_ids, max_new)
+            shorter = self._shortened(request, len(ids), most, encode, fits=len(ids) <= room)
+            seen = shorter or seen
+            shared = written(self.codec, task.card, [seen.input])[0][1]
+        max_new = 0 if options else limit.of(len(seen.ids) - self.codec.around)
+        return Row(request.task, seen, options, option_ids, max_new, shared)
 
     def answer(
         self, requests: Sequence[Request], progress: Progress | None = None
@@ -201,15 +225,32 @@ class Predictor:
                 CP-INF-009 the backbone computes NaN.
         """
         found: dict[int, Prediction] = {}
-        for closed in (True, False):
-            part = [i for i, row in enumerate(rows) if bool(row.options) == closed]
-            for batch in batches([self._size(rows[i]) for i in part], self.batch_tokens):
-                indices = [part[i] for i in batch]
-                predictions = self._run_batch([rows[i] for i in indices])
-                found.update(zip(indices, predictions, strict=True))
-                if progress is not None:
+        for indices in self._batches(rows):
+            batch = [rows[i] for i in indices]
+            closed = bool(batch[0].options)
+            answered = enumerate(self._run_batch(batch)) if closed else self._generate(batch)
+            for place, prediction in answered:
+                found[indices[place]] = prediction
+                if progress is not None and (not closed or place == len(batch) - 1):
                     progress(len(found), len(rows))
+        if self.backbone.device.type == "cuda":
+            self._open.release()
         return [found[i] for i in range(len(rows))]
+
+    def _batches(self, rows: Sequence[Row]) -> Iterator[list[int]]:
+        """Indices of rows that are answered together: closed ones, or open ones.
+
+        Open ones come all at once, since they leave and enter one by one.
+        """
+        sizes = [self._size(row) for row in rows]
+        if self._notes is not None:
+            yield from note_batches(rows, sizes, self.batch_tokens)
+            return
+        closed = [i for i, row in enumerate(rows) if row.options]
+        for batch in batches([sizes[i] for i in closed], self.batch_tokens):
+            yield [closed[i] for i in batch]
+        if len(closed) < len(rows):
+            yield [i for i, row in enumerate(rows) if not row.options]
 
     def _task(self, name: str) -> _Task:
         if name not in self._tasks:
@@ -241,8 +282,15 @@ class Predictor:
         return task.option_ids[words]
 
     def _shortened(
-        self, request: Request, tokens: int, most: int, encode: Callable[[Input], list[int]]
-    ) -> Fitted:
+        self,
+        request: Request,
+        tokens: int,
+        most: int,
+        encode: Callable[[Input], list[int]],
+        *,
+        fits: bool,
+    ) -> Fitted | None:
+        """The input cut to `most` tokens; None if it can't be, and the whole of it fits anyway."""
         prefix, context = self._tasks[request.task].length, self.backbone.context_length
         where = f"task '{request.task}': input '{request.id}' has {tokens} tokens"
         if self.settings.long_inputs != "truncate":
@@ -254,7 +302,7 @@ class Predictor:
                 "truncate leaves out their end",
             )
         seen = cut(request.input, most, encode)
-        if seen is None:
+        if seen is None and not fits:
             raise ClinpromptError(
                 "CP-INF-007",
                 f"{where}, and with room for {max(0, most)} nothing would be left of its text",
@@ -263,9 +311,19 @@ class Predictor:
         return seen
 
     def _size(self, row: Row) -> Size:
-        # Options stand side by side behind the text.
-        answer = sum(len(ids) - 1 for ids in row.option_ids) if row.options else row.max_new
-        return Size(self._tasks[row.task].length, len(row.seen.ids), answer)
+        answer = answers.option_columns(row.option_ids) if row.options else row.max_new
+        prefix, text = self._tasks[row.task].length, len(row.seen.ids)
+        if self._notes is not None:  # task and note change places
+            prefix, text = row.shared, prefix + text - row.shared
+        return Size(prefix, text, answer)
+
+    def _laid(self, rows: Sequence[Row]) -> Laid:
+        """Rows as the backbone reads them, behind their tasks' prompts or behind their notes."""
+        if self._notes is not None:
+            return laid(self._notes, rows, [self._tasks[row.task] for row in rows])
+        names = tuple(sorted({row.task for row in rows}))
+        places = [names.index(row.task) for row in rows]
+        return Laid(self._prefix(names), [row.seen.ids for row in rows], places)
 
     def _prefix(self, names: tuple[str, ...]) -> Prefix:
         """The prefixes of tasks as one; what was asked for last is kept as well."""
@@ -276,82 +334,62 @@ class Predictor:
     @torch.no_grad()
     def _prefix_of(self, task: _Task) -> Prefix:
         if task.prefix is None:
-            task.prefix = engine.prefix(self.backbone, [task.prompt], [task.fixed])
+            if self._store is None:
+                task.prefix = engine.prefix(self.backbone, [task.prompt], [task.fixed])
+            else:
+                task.prefix = self._store.prefix(task.prompt, task.fixed)
         return task.prefix
 
     def _run_batch(self, rows: Sequence[Row]) -> list[Prediction]:
-        """One batch; halved as long as the device's memory does not suffice."""
+        """A batch of closed rows; halved as long as the device's memory does not suffice."""
         try:
-            return self._score(rows) if rows[0].options else self._generate(rows)
+            return self._score(rows)
         except torch.OutOfMemoryError as error:
             if len(rows) == 1:
-                raise ClinpromptError(
-                    "CP-INF-008",
-                    f"the device's memory does not suffice for a text of "
-                    f"{len(rows[0].seen.ids)} tokens",
-                    hint="use another device, or long_inputs=truncate with a shorter context",
-                ) from error
+                raise no_memory(rows[0]) from error
         half = len(rows) // 2
         return self._run_batch(rows[:half]) + self._run_batch(rows[half:])
 
     def _score(self, rows: Sequence[Row]) -> list[Prediction]:
-        names = tuple(sorted({row.task for row in rows}))
+        batch = self._laid(rows)
         scores = answers.score_options(
             self.backbone,
-            self._prefix(names),
-            [row.seen.ids for row in rows],
+            batch.prefix,
+            batch.inputs,
             [row.option_ids for row in rows],
-            [names.index(row.task) for row in rows],
+            batch.places,
+            batch.soft,
         )
-        return [_chosen(row, score) for row, score in zip(rows, scores, strict=True)]
+        return [reading.chosen(row, score) for row, score in zip(rows, scores, strict=True)]
 
-    def _generate(self, rows: Sequence[Row]) -> list[Prediction]:
-        names = tuple(sorted({row.task for row in rows}))
-        held = [self._held(row) for row in rows]
-        generated = decode.greedy(
-            self.backbone,
-            self._prefix(names),
-            [row.seen.ids for row in rows],
-            [names.index(row.task) for row in rows],
-            stops=self.codec.stops,
-            max_new=[row.max_new for row in rows],
-            constraints=held,
-        )
-        found = []
-        for row, new, constraint in zip(rows, generated, held, strict=True):
-            _check_finite(row, torch.tensor(new.logprobs))
+    def _generate(self, rows: Sequence[Row]) -> Iterator[tuple[int, Prediction]]:
+        """Place and answer of open rows, in the order of ending."""
+        if self._notes is not None and shares_notes(self.backbone, self.settings):
+            decoded = together(self.backbone, self._laid(rows), rows, self.codec.stops, self._held)
+        else:
+            columns = [self._size(row).total for row in rows]
+            decoded = self._open.run(rows, columns, self._asks(rows), self._held)
+        for place, new, held in decoded:
+            row = rows[place]
+            reading.check_finite(row, torch.tensor(new.logprobs))
             card = self._tasks[row.task].card
-            found.append(
-                reading.read(self.codec, card, row, new, constraint, self.settings.threshold)
-            )
-        return found
+            threshold = self.settings.threshold
+            yield place, reading.read(self.codec, card, row, new, held, threshold)
+
+    def _asks(self, rows: Sequence[Row]) -> Callable[[int], Ask]:
+        """What the decoder is asked for the row at a place."""
+        if self._notes is not None:
+            batch = self._laid(rows)
+            return lambda i: ask_behind(batch, i, rows[i].max_new, self._open.seed_of(rows[i]))
+        return lambda i: Ask(
+            rows[i].seen.ids,
+            self._prefix_of(self._tasks[rows[i].task]),
+            rows[i].max_new,
+            seed=self._open.seed_of(rows[i]),
+        )
 
     def _held(self, row: Row) -> Grounding | None:
         """What the answer to a row is held to; None where it is free."""
         if self._grounder is None:
             return None
         return self._grounder(self._tasks[row.task].card, row.seen.input)
-
-
-def _check_finite(row: Row, values: Tensor) -> None:
-    if not torch.isfinite(values).all():
-        raise ClinpromptError(
-            "CP-INF-009",
-            f"task '{row.task}': the backbone computes values that are NaN or infinite",
-            hint="load it in another float type (float32), or train the prompt again",
-        )
-
-
-def _chosen(row: Row, scores: Tensor) -> Prediction:
-    """The most probable option; of equal ones the first."""
-    _check_finite(row, scores)
-    shares = torch.softmax(scores, dim=0).tolist()
-    best = max(range(len(shares)), key=lambda i: (float(scores[i]), -i))
-    answer, text = row.options[best]
-    labels = [option.label for option, _ in row.options if isinstance(option, LabelAnswer)]
-    return Prediction(
-        answer,
-        text,
-        truncated=row.seen.truncated,
-        probabilities=dict(zip(labels, shares, strict=True)),
-    )

@@ -1,4 +1,4 @@
-"""From generated tokens to a prediction: typed answer, counts, and confidence of every item.
+"""From tokens or scores to a prediction: typed answer, counts, and confidence of every item.
 
 The **confidence** of an item is the product of the probabilities of its line's tokens, the one that
 ends the line included: the probability that the backbone, having written what stands before, writes
@@ -13,9 +13,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
+from torch import Tensor
+
 from clinprompt import verbalize
 from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.decode import Generated
+from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Answer, EntityAnswer, LabelAnswer, RelationAnswer, SpanAnswer
 from clinprompt.inference.grounding import Grounding
 from clinprompt.inference.requests import Prediction, Row
@@ -45,6 +49,8 @@ def read(
     """
     text = codec.decode(generated.ids)
     unfinished = not generated.ids or generated.ids[-1] not in codec.stops
+    if generated.characters is not None:  # a stop text has ended it
+        text, unfinished = text[: generated.characters], False
     whole, half = text, 0
     if unfinished and card.form in LISTS:
         whole, half = whole_lines(text)
@@ -117,6 +123,43 @@ def sure_of(prediction: Prediction) -> tuple[float | None, ...]:
     if isinstance(prediction.answer, LabelAnswer) and shares is not None:
         return (shares.get(prediction.answer.label),)
     return prediction.confidences
+
+
+def check_finite(row: Row, values: Tensor) -> None:
+    """Refuse what was computed from NaN.
+
+    Raises:
+        ClinpromptError: CP-INF-009.
+    """
+    if not torch.isfinite(values).all():
+        raise ClinpromptError(
+            "CP-INF-009",
+            f"task '{row.task}': the backbone computes values that are NaN or infinite",
+            hint="load it in another float type (float32), or train the prompt again",
+        )
+
+
+def chosen(row: Row, scores: Tensor) -> Prediction:
+    """The most probable option; of equal ones the first.
+
+    Args:
+        row: of a closed form.
+        scores: [options] log-probabilities.
+
+    Raises:
+        ClinpromptError: CP-INF-009 they are not finite.
+    """
+    check_finite(row, scores)
+    shares = torch.softmax(scores, dim=0).tolist()
+    best = max(range(len(shares)), key=lambda i: (float(scores[i]), -i))
+    answer, text = row.options[best]
+    labels = [option.label for option, _ in row.options if isinstance(option, LabelAnswer)]
+    return Prediction(
+        answer,
+        text,
+        truncated=row.seen.truncated,
+        probabilities=dict(zip(labels, shares, strict=True)),
+    )
 
 
 def _without(answer: EntityAnswer | RelationAnswer, keep: Sequence[bool]) -> Answer:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
+from clinprompt.backbone.decoding import Sampling
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Answer, Example, Input
 from clinprompt.tasks.validation import texts
@@ -23,6 +25,9 @@ class PredictorSettings:
     Attributes:
         long_inputs: whether an input longer than the context is refused, cut at its end, or read
             in windows (by a `windows.WindowPredictor`; a plain `Predictor` refuses it).
+        max_input: most tokens of an input's row, template's tail included; None: what fits the
+            context. What is longer is treated as `long_inputs` says; if "truncate" can't cut it
+            (marked mentions near its end, long choices), it is read whole, as far as it fits.
         max_new: most new tokens of an open answer; None leaves it to the form (`limits.LIMITS`).
         batch_tokens: padded tokens of a batch, prefixes and answers included; None chooses by
             the device.
@@ -33,15 +38,65 @@ class PredictorSettings:
         grounded: whether generated mentions, relations and spans are held to the text they are
             of (see `inference.grounding`); free texts never are, closed answers need it not.
         threshold: mentions and relations of lower confidence are dropped; None keeps all.
+        notes_mb: where prompts stand after the text, how many MB of encoded notes are kept between
+            batches and calls.
+        temperature: open answers are drawn (`backbone.decoding.Sampling`); 0 takes the most
+            probable token. Closed answers are never drawn.
+        top_k, top_p: which tokens are drawn from; None for all.
+        seed: of the draws. What is drawn for an input follows from this seed, its task and its
+            text, whatever else is asked.
+        stop: texts that end an open answer; they are no part of it.
+        kv_cache: a folder where keys and values of tasks' prompts are kept
+            (`backbone.kvstore`); None computes them in each process. Where prompts stand after the
+            text there is nothing to keep.
     """
 
     long_inputs: LongInputs = "refuse"
+    max_input: int | None = None
     max_new: int | None = None
     batch_tokens: int | None = None
     window: int | None = None
     overlap: int | None = None
     grounded: bool = False
     threshold: float | None = None
+    notes_mb: int = 512
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    kv_cache: Path | None = None
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """What changes open answers besides the most probable tokens, for records; empty for those
+        alone."""
+        found: dict[str, Any] = {}
+        if self.temperature:
+            found["temperature"] = self.temperature
+            found |= {name: getattr(self, name) for name in ("top_k", "top_p")}
+            found["seed"] = self.seed
+        if self.stop:
+            found["stop"] = list(self.stop)
+        return {name: value for name, value in found.items() if value is not None}
+
+    def sampling(self) -> Sampling | None:
+        """How tokens are drawn; None takes the most probable one.
+
+        Raises:
+            ClinpromptError: CP-INF-450 something about draws where nothing is drawn; CP-BACK-100 to
+                CP-BACK-102 values out of range.
+        """
+        if self.temperature:
+            return Sampling(self.temperature, self.top_k, 1.0 if self.top_p is None else self.top_p)
+        if (self.top_k, self.top_p) != (None, None):
+            name = "top_p" if self.top_k is None else "top_k"
+            raise ClinpromptError(
+                "CP-INF-450",
+                f"{name} is {getattr(self, name)}, and without a temperature nothing is drawn",
+                hint="set a temperature above 0 (--temperature), such as 0.7",
+            )
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +150,8 @@ class Row:
         options: for closed forms, every answer with its words; empty for open ones.
         option_ids: their token ids, end token included.
         max_new: for open forms, most new tokens.
+        shared: how many of its token ids stand in front of the prompt, where that stands after the
+            text: what all tasks that ask about the same note have in common.
     """
 
     task: str
@@ -102,6 +159,7 @@ class Row:
     options: tuple[tuple[Answer, str], ...] = ()
     option_ids: tuple[tuple[int, ...], ...] = ()
     max_new: int = 0
+    shared: int = 0
 
 
 def check_texts(request: Request) -> None:

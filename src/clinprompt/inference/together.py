@@ -62,7 +62,8 @@ class Together:
             ClinpromptError: CP-ART-020 another backbone than the prompts were trained on; what
                 `Predictor.add` raises.
         """
-        codec = Codec(prepared.backbone.tokenizer, self.first.meta.template)
+        meta = self.first.meta
+        codec = Codec(prepared.backbone.tokenizer, meta.template, meta.placement)
         chosen = settings or PredictorSettings()
         predictor = predictor_class(chosen.long_inputs)(replace(prepared, codec=codec), chosen)
         for _, prompts in self.sets:
@@ -82,8 +83,9 @@ def together(
         tasks: only these tasks; None for all there are.
 
     Raises:
-        ClinpromptError: CP-INF-350 prompts of different backbones, CP-INF-351 of different
-            templates, CP-INF-352 two prompts for one task, CP-INF-353 a task without a prompt.
+        ClinpromptError: CP-INF-350 prompts of different backbones, CP-INF-470 of different
+            placements, CP-INF-351 of different templates, CP-INF-352 two prompts for one task,
+            CP-INF-353 a task without a prompt.
     """
     first_folder, first = sets[0]
     for folder, prompts in sets[1:]:
@@ -94,6 +96,13 @@ def together(
                 f"'{first_folder}' and '{folder}' were trained on different backbones "
                 f"({', '.join(lines)}): [{first.meta.fingerprint}] and "
                 f"[{prompts.meta.fingerprint}]",
+                hint="ask them in runs of their own",
+            )
+        if prompts.meta.placement != first.meta.placement:
+            raise ClinpromptError(
+                "CP-INF-470",
+                f"the prompts in '{first_folder}' stand {first.meta.placement} the text, and those "
+                f"in '{folder}' stand {prompts.meta.placement} it",
                 hint="ask them in runs of their own",
             )
         if prompts.meta.template != first.meta.template:

@@ -8,7 +8,13 @@ mentions; `tally` turns counts into scores; `bootstrap` draws documents;
 
 from clinprompt.metrics.items import Item
 from clinprompt.metrics.results import Comparison, Estimate, LabelScores, Scores
-from clinprompt.metrics.scoring import FORM_METRICS, check_metrics, paired_bootstrap, score
+from clinprompt.metrics.scoring import (
+    FORM_METRICS,
+    bootstrap_draws,
+    check_metrics,
+    paired_bootstrap,
+    score,
+)
 
 __all__ = [
     "FORM_METRICS",
@@ -17,6 +23,7 @@ __all__ = [
     "Item",
     "LabelScores",
     "Scores",
+    "bootstrap_draws",
     "check_metrics",
     "paired_bootstrap",
     "score",

@@ -14,7 +14,7 @@ from clinprompt.metrics.choices import tally_choices
 from clinprompt.metrics.items import Item, by_document
 from clinprompt.metrics.listings import tally_entities, tally_relations
 from clinprompt.metrics.results import Comparison, Estimate, LabelScores, Scores
-from clinprompt.metrics.tally import Counts, Tally, f1, precision, recall
+from clinprompt.metrics.tally import Array, Counts, Tally, f1, precision, recall
 from clinprompt.metrics.texts import tally_spans, tally_texts
 from clinprompt.tasks.card import Card, Form, Metric
 
@@ -114,28 +114,58 @@ def paired_bootstrap(
     documents = by_document(card, items_a), by_document(card, items_b)
     _check_same(*documents)
     name = metric or card.metric
-    values, draws = [], []
-    for side in documents:
-        tally = _TALLY[card.form](card, side)
-        if name not in tally.measures:
-            raise _misfit(card, name, tally.measures)
-        measure = tally.measures[name]
-        values.append(100 * float(measure(tally.rows.sum(axis=0, keepdims=True))[0]))
-        draws.append(100 * measure(resample(tally.rows, resamples, seed)))
-    difference = values[0] - values[1]
-    low, high = interval(draws[0] - draws[1])
+    (value_a, draws_a), (value_b, draws_b) = (
+        _drawn(card, side, name, resamples, seed) for side in documents
+    )
+    difference = value_a - value_b
+    low, high = interval(draws_a - draws_b)
     return Comparison(
         metric=name,
-        value_a=values[0],
-        value_b=values[1],
+        value_a=value_a,
+        value_b=value_b,
         difference=difference,
         low=low,
         high=high,
-        p_value=p_value(difference, draws[0] - draws[1]),
+        p_value=p_value(difference, draws_a - draws_b),
         documents=len(documents[0]),
         resamples=resamples,
         seed=seed,
     )
+
+
+def bootstrap_draws(
+    card: Card,
+    items: Sequence[Item],
+    *,
+    metric: str | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, Array]:
+    """A score and its bootstrap draws [R], for statistics over several sets of answers.
+
+    Draw r holds the same documents in every set that answers the same examples, if resamples and
+    seed are equal: differences and means of draws are paired.
+
+    Args:
+        metric: any metric that `score` reports for the card; the card's main one by default.
+
+    Raises:
+        ClinpromptError: as `score`.
+    """
+    check_metrics(card)
+    return _drawn(card, by_document(card, items), metric or card.metric, resamples, seed)
+
+
+def _drawn(
+    card: Card, documents: _Documents, name: str, resamples: int, seed: int
+) -> tuple[float, Array]:
+    """The metric `name` over documents, and its draws [R]."""
+    tally = _TALLY[card.form](card, documents)
+    if name not in tally.measures:
+        raise _misfit(card, name, tally.measures)
+    measure = tally.measures[name]
+    value = 100 * float(measure(tally.rows.sum(axis=0, keepdims=True))[0])
+    return value, 100 * measure(resample(tally.rows, resamples, seed))
 
 
 def check_metrics(card: Card) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,16 @@ from torch import Tensor
 
 from clinprompt.artifacts.meta import Parents
 from clinprompt.artifacts.prompt_set import PromptSet
+from clinprompt.backbone.after import Notes
 from clinprompt.errors import ClinpromptError
+from clinprompt.examples import Example
 from clinprompt.prompts import compose, mean_update
 from clinprompt.tasks.card import Card
 from clinprompt.tasks.suite import Suite
-from clinprompt.training.batch import Item, prefix_of, row_losses
+from clinprompt.training.batch import Item, notes_for, prefix_of, row_losses
 from clinprompt.training.data import TokenTask
 from clinprompt.training.loop import Outcome, Stage, run
+from clinprompt.training.microbatch import sized
 from clinprompt.training.modules import Decomposed, PromptModule, PromptTable
 from clinprompt.training.prepare import (
     Prepared,
@@ -33,6 +36,7 @@ from clinprompt.training.progress import Progress
 from clinprompt.training.result import described
 from clinprompt.training.sampler import Sampler
 from clinprompt.training.settings import AdaptRecipe
+from clinprompt.training.tracking import require, tracked
 from clinprompt.training.workspace import clear_checkpoints, occupied, work_folder, workspace
 
 _NEAREST_ROWS = 32  # examples that a start is chosen by
@@ -56,6 +60,7 @@ def adapt(
     *,
     shots: int | None = None,
     suite: Suite | None = None,
+    splits: Sequence[Mapping[str, list[Example]]] | None = None,
     prepared: Prepared | None = None,
     progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -68,6 +73,7 @@ def adapt(
         shots: training examples of each task, nested over k; 0 writes the zero-shot prompt
             without training; None uses all.
         suite: a suite of one's own whose leakage list is heeded as well.
+        splits: chosen training and dev examples of each task, instead of loading them.
         out: folder of the artefact; checkpoints lie in ``<out>.work`` until it is written.
 
     Returns:
@@ -77,20 +83,23 @@ def adapt(
         ClinpromptError: CP-TRAIN-060 zero shots without a metaprompt, CP-TRAIN-061 a start chosen
             by data with zero shots, CP-TRAIN-062 `out` holds another run's result, CP-TRAIN-080
             `metaprompt` has no task vectors, CP-TRAIN-081 a task named twice, CP-TRAIN-085 another
-            process is at it, CP-TRAIN-090 a length or rank not the metaprompt's; what loading,
-            tokenising and training raise; CP-ART codes for a wrong backbone.
+            process is at it, CP-TRAIN-090 a length, rank or placement not the metaprompt's; what
+            loading, tokenising and training raise; CP-ART codes for a wrong backbone.
     """
+    require(recipe.tracking)
     _check(recipe, metaprompt, cards, shots)
     settings = recipe.adapt
     template = None if metaprompt is None else metaprompt.meta.template
-    prepared = prepared or Prepared.of(recipe.backbone, template)
+    placement = recipe.prompt.placement if metaprompt is None else metaprompt.meta.placement
+    prepared = prepared or Prepared.of(recipe.backbone, template, placement)
+    prepared = prepared.placed(placement, template)
     if metaprompt is not None:
         metaprompt.require_backbone(prepared.fingerprint)
     progress = progress or Progress(prepared.backbone)
     length = recipe.prompt.length if metaprompt is None else metaprompt.meta.length
     tasks: list[TokenTask] = []
     if shots != 0:
-        splits = [
+        splits = splits or [
             training_splits(
                 card,
                 data_root,
@@ -117,13 +126,14 @@ def adapt(
         return finished
 
     chosen: dict[str, str] = {}
+    notes = notes_for(prepared.backbone, placement, recipe.engine.notes_mb)
     module: PromptModule
     if metaprompt is None:
         module = PromptTable(initial_prompts(prepared, tasks, recipe.prompt, recipe.seed))
         rates = {"shared": settings.rate_shared * prepared.backbone.embedding_scale}
     else:
         picked = [
-            choose_start(recipe, metaprompt, card, tasks[k] if tasks else None, prepared)
+            choose_start(recipe, metaprompt, card, tasks[k] if tasks else None, prepared, notes)
             for k, card in enumerate(cards)
         ]
         chosen = {card.name: start.name for card, start in zip(cards, picked, strict=True)}
@@ -138,7 +148,7 @@ def adapt(
             "vectors": settings.rate_vectors,
         }
     module.to(prepared.backbone.device)
-    with workspace(out) as work:
+    with workspace(out) as work, tracked(recipe.tracking, out, recipe, progress):
         outcome = Outcome()
         if tasks:
             sampler = Sampler(
@@ -148,6 +158,7 @@ def adapt(
                 seed=recipe.seed,
             )
             stage = Stage("adapt", module, tasks, rates, sampler, settings, recipe.engine)
+            stage.notes = notes
             stage.best_by_task = metaprompt is None
             outcome = run(prepared.backbone, stage, work, identity, progress, should_stop)
         result = PromptSet(
@@ -198,8 +209,8 @@ def _check(
 
 
 def _require_its_shape(recipe: AdaptRecipe, metaprompt: PromptSet) -> None:
-    """Refuse a length or a rank that was asked for and isn't the metaprompt's."""
-    for name in ("length", "rank"):
+    """Refuse a length, rank or placement that was asked for and isn't the metaprompt's."""
+    for name in ("length", "rank", "placement"):
         asked, given = getattr(recipe.prompt, name), getattr(metaprompt.meta, name)
         if name in recipe.prompt.model_fields_set and asked != given:
             raise ClinpromptError(
@@ -214,7 +225,11 @@ def _resolved(recipe: AdaptRecipe, metaprompt: PromptSet | None) -> AdaptRecipe:
     """The recipe with what comes from the metaprompt, as the artefact records it."""
     if metaprompt is None:
         return recipe
-    theirs = {"length": metaprompt.meta.length, "rank": metaprompt.meta.rank}
+    theirs = {
+        "length": metaprompt.meta.length,
+        "rank": metaprompt.meta.rank,
+        "placement": metaprompt.meta.placement,
+    }
     return recipe.model_copy(update={"prompt": recipe.prompt.model_copy(update=theirs)})
 
 
@@ -260,6 +275,7 @@ def choose_start(
     card: Card,
     task: TokenTask | None,
     prepared: Prepared,
+    notes: Notes | None = None,
 ) -> Start:
     """The start that `adapt.init` asks for.
 
@@ -274,7 +290,7 @@ def choose_start(
     if init == "nearest":
         candidates = candidates[len(means) :]
     rows = task.rows["train" if init == "nearest" else "dev"][:_NEAREST_ROWS]
-    losses = start_losses(prepared, metaprompt, candidates, task, rows, recipe)
+    losses = start_losses(prepared, metaprompt, candidates, task, rows, recipe, notes)
     return candidates[min(range(len(losses)), key=losses.__getitem__)]
 
 
@@ -286,6 +302,7 @@ def start_losses(
     task: TokenTask,
     rows: Sequence[Any],
     recipe: AdaptRecipe,
+    notes: Notes | None = None,
 ) -> list[float]:
     """Loss of the task's rows behind each candidate's prompt, in nats per answer token."""
     losses = []
@@ -294,11 +311,14 @@ def start_losses(
         some = candidates[first : first + 4]
         soft = torch.stack([compose(shared, start.u, start.v) for start in some])
         before = prefix_of(
-            prepared.backbone, soft.to(prepared.backbone.device), [task.fixed] * len(some)
+            prepared.backbone, soft.to(prepared.backbone.device), [task.fixed] * len(some), notes
         )
         items = [Item(row, slot) for slot in range(len(some)) for row in rows]
         found = row_losses(
-            prepared.backbone, before, items, microbatch_tokens=recipe.engine.microbatch_tokens
+            prepared.backbone,
+            before,
+            items,
+            microbatch_tokens=sized(recipe.engine, prepared.backbone).tokens,
         )
         losses += [found[slot] for slot in range(len(some))]
     return losses

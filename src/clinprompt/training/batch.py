@@ -12,12 +12,16 @@ import torch
 from torch import Tensor
 
 from clinprompt.backbone import answers, engine
+from clinprompt.backbone.after import Behind, Notes
 from clinprompt.backbone.answers import Targets
 from clinprompt.backbone.engine import Prefix, Rows
 from clinprompt.backbone.model import Backbone
+from clinprompt.backbone.template import Placement
+from clinprompt.backbone.transfer import moved
 from clinprompt.training.data import TokenRow
 from clinprompt.training.objective import hidden_error, kl_divergence
 
+_HEAD_TOKENS = 512  # answer tokens whose logits exist at once
 _SMALL = 384  # padded tokens below which a micro-batch leaves a processor idle
 
 
@@ -89,6 +93,30 @@ def padded(backbone: Backbone, batch: Sequence[Item]) -> tuple[Rows, Targets]:
     )
 
 
+def states_of(
+    backbone: Backbone, before: Prefix | Behind, batch: Sequence[Item]
+) -> tuple[Tensor, Rows, Targets]:
+    """Hidden states [A, H] that predict the answers of a micro-batch, its rows and targets."""
+    if isinstance(before, Behind):
+        prefix, rows, targets = before.rows(
+            [item.row.parts for item in batch],
+            [item.row.answer for item in batch],
+            [item.slot for item in batch],
+        )
+    else:
+        prefix = before
+        rows, targets = padded(backbone, batch)
+    return answers.answer_hidden(backbone, prefix, rows, targets), rows, targets
+
+
+def prompt_tokens(before: Prefix | Behind, items: Sequence[Item]) -> int:
+    """Tokens of prompts and instructions that a step reads: once a task, or once a row."""
+    if isinstance(before, Behind):
+        lengths = before.lengths.tolist()
+        return sum(lengths[item.slot] for item in items)
+    return int(before.lengths.sum())
+
+
 def token_weights(items: Sequence[Item]) -> dict[int, float]:
     """Weight of one answer token of each task: tasks count equally, whatever their lengths."""
     counts: dict[int, int] = {}
@@ -99,12 +127,12 @@ def token_weights(items: Sequence[Item]) -> dict[int, float]:
 
 def run_step(
     backbone: Backbone,
-    before: Prefix,
+    before: Prefix | Behind,
     items: Sequence[Item],
     *,
     microbatch_tokens: int,
     distillation: Distillation | None = None,
-    teachers: Prefix | None = None,
+    teachers: Prefix | Behind | None = None,
     cached: dict[tuple[int, str], Tensor] | None = None,
 ) -> StepCost:
     """Losses of a step's rows; gradients go into whatever `before` was computed from.
@@ -120,49 +148,93 @@ def run_step(
     """
     weights = token_weights(items)
     leaves = before.detached()
-    cost = StepCost(examples=len(items), prompt=int(before.lengths.sum()))
+    cost = StepCost(examples=len(items), prompt=prompt_tokens(before, items))
+    # Read once at the end: a GPU would have to finish all its work at each look.
+    sums = torch.zeros(2, dtype=torch.float64, device=backbone.device)
     for batch in microbatches(items, microbatch_tokens):
-        rows, targets = padded(backbone, batch)
-        weight = torch.tensor(
-            [weights[item.slot] for item in batch for _ in item.row.answer], device=backbone.device
-        )
-        states = answers.answer_hidden(backbone, leaves, rows, targets)
-        logits = backbone.logits(states)
-        loss = answers.token_losses(logits, targets)
-        cost.cross_entropy += float((loss.detach() * weight).sum())
+        each = [weights[item.slot] for item in batch for _ in item.row.answer]
+        weight = moved(torch.tensor(each), backbone.device)
+        states, rows, targets = states_of(backbone, leaves, batch)
+        theirs = None
         if distillation is not None:
             with torch.no_grad():
                 if cached is not None:
-                    theirs = torch.cat([cached[item.slot, item.row.id] for item in batch])
-                    theirs = theirs.to(backbone.device)
+                    kept = torch.cat([cached[item.slot, item.row.id] for item in batch])
+                    theirs = moved(kept, backbone.device)
                 else:
                     assert teachers is not None
-                    theirs = answers.answer_hidden(backbone, teachers, rows, targets)
-                their_logits = backbone.logits(theirs)
-            terms = kl_divergence(logits, their_logits, distillation.temperature)
-            terms = terms + hidden_error(states, theirs)
-            loss = loss + distillation.weight * terms
-        total = (loss * weight).sum()
-        total.backward()
-        cost.loss += float(total.detach())
-        real = sum(item.row.length for item in batch)
-        cost.text += real
+                    theirs, _, _ = states_of(backbone, teachers, batch)
+        sums += _differentiate_states(backbone, states, targets.token, weight, theirs, distillation)
+        # A note is no work of the step: it may have been read long ago.
+        cost.text += sum(item.row.length - item.row.shared for item in batch)
+        real = int(rows.lengths.sum()) if rows.tokens is None else rows.tokens
         cost.padding += rows.ids.numel() - real
-    before.backward(leaves)
+    _differentiate(before, leaves)
+    cost.loss, cost.cross_entropy = sums.tolist()
     return cost
+
+
+def _differentiate_states(
+    backbone: Backbone,
+    states: Tensor,
+    token: Tensor,
+    weight: Tensor,
+    theirs: Tensor | None,
+    distillation: Distillation | None,
+) -> Tensor:
+    """Losses of a micro-batch's answer tokens, differentiated.
+
+    The output head takes a few tokens at a time: logits of a large vocabulary would take more
+    memory than all layers together. Their gradients are collected at the states first.
+
+    Args:
+        states: [A, H] with their graph.
+        token: [A].
+        weight: [A].
+        theirs: the teachers' states [A, H].
+
+    Returns:
+        [2] the total loss and the cross-entropy, without graph.
+    """
+    leaf = states.detach().requires_grad_()
+    sums = torch.zeros(2, dtype=torch.float64, device=states.device)
+    for first in range(0, len(states), _HEAD_TOKENS):
+        part = slice(first, first + _HEAD_TOKENS)
+        logits = backbone.logits(leaf[part])
+        loss = cross_entropy = answers.token_losses(logits, token[part])
+        if distillation is not None and theirs is not None:
+            with torch.no_grad():
+                their_logits = backbone.logits(theirs[part])
+            terms = kl_divergence(logits, their_logits, distillation.temperature)
+            terms = terms + hidden_error(leaf[part], theirs[part])
+            loss = loss + distillation.weight * terms
+        total = (loss * weight[part]).sum()
+        total.backward()
+        sums[0] += total.detach()
+        sums[1] += (cross_entropy.detach() * weight[part]).sum()
+    if states.requires_grad:
+        states.backward(leaf.grad)
+    return sums
+
+
+def _differentiate(before: Prefix | Behind, leaves: Prefix | Behind) -> None:
+    """Differentiate what stands in front of the rows, once, with the gradients of its leaves."""
+    if isinstance(before, Behind) and isinstance(leaves, Behind):  # noqa: SIM114 - other type
+        before.backward(leaves)
+    elif isinstance(before, Prefix) and isinstance(leaves, Prefix):
+        before.backward(leaves)
 
 
 @torch.no_grad()
 def row_losses(
-    backbone: Backbone, before: Prefix, items: Sequence[Item], *, microbatch_tokens: int
+    backbone: Backbone, before: Prefix | Behind, items: Sequence[Item], *, microbatch_tokens: int
 ) -> dict[int, float]:
     """Mean cross-entropy per answer token of each slot, in nats, without gradients."""
     total: dict[int, float] = {}
     count: dict[int, int] = {}
     for batch in microbatches(items, microbatch_tokens):
-        rows, targets = padded(backbone, batch)
-        states = answers.answer_hidden(backbone, before, rows, targets)
-        losses = answers.token_losses(backbone.logits(states), targets).double().cpu()
+        states, _, targets = states_of(backbone, before, batch)
+        losses = answers.token_losses(backbone.logits(states), targets.token).double().cpu()
         at = 0
         for item in batch:
             n = len(item.row.answer)
@@ -172,7 +244,25 @@ def row_losses(
     return {slot: total[slot] / count[slot] for slot in total}
 
 
-def prefix_of(backbone: Backbone, prompts: Tensor | None, fixed: Sequence[Sequence[int]]) -> Prefix:
-    """Prefixes of T tasks from [T, P, H] prompts (None: bare instructions)."""
+def prefix_of(
+    backbone: Backbone,
+    prompts: Tensor | None,
+    fixed: Sequence[Sequence[int]],
+    notes: Notes | None = None,
+) -> Prefix | Behind:
+    """What a step's rows stand behind, of T tasks' prompts [T, P, H] (None: bare instructions).
+
+    Args:
+        notes: given where the prompts stand after the text; encodes what they stand behind.
+    """
+    if notes is not None:
+        return Behind(notes, prompts, fixed)
     soft: Sequence[Tensor | None] = [None] * len(fixed) if prompts is None else list(prompts)
     return engine.prefix(backbone, soft, fixed)
+
+
+def notes_for(backbone: Backbone, placement: Placement, most_mb: int) -> Notes | None:
+    """What encodes notes and keeps them between steps; None where prompts stand before the text."""
+    if placement == "before":
+        return None
+    return Notes(backbone, most_mb * 10**6, keep="first")

@@ -28,16 +28,41 @@ Long = Literal["refuse", "skip", "truncate"]
 
 @dataclass(frozen=True)
 class TokenRow:
-    """An example as token ids: input with the template's tail, answer with its end token."""
+    """An example as token ids: input with the template's tail, answer with its end token.
+
+    Attributes:
+        shared: how many of the input's ids stand in front of the prompt, where that stands after
+            the text: the note with the template's head.
+    """
 
     id: str
     input: list[int]
     answer: list[int]
+    shared: int = 0
 
     @property
     def length(self) -> int:
         """Tokens the backbone reads: the last answer token is only predicted."""
         return len(self.input) + len(self.answer) - 1
+
+    @property
+    def parts(self) -> tuple[list[int], list[int]]:
+        """What stands in front of the prompt, and the rest of the input behind it."""
+        return self.input[: self.shared], self.input[self.shared :]
+
+
+def written(codec: Codec, card: Card, inputs: Sequence[Input]) -> list[tuple[list[int], int]]:
+    """Token ids of inputs, and how many of them stand in front of the prompt (0 where it is first).
+
+    Raises:
+        ClinpromptError: CP-TEXT codes for an input that does not fit the card.
+    """
+    if codec.placement == "before":
+        ids = codec.rows([verbalize.input_text(card, value) for value in inputs])
+        return [(one, 0) for one in ids]
+    parts = [verbalize.input_parts(card, value) for value in inputs]
+    divided = codec.divided([note for note, _ in parts], [rest for _, rest in parts])
+    return [(note + rest, len(note)) for note, rest in divided]
 
 
 @dataclass
@@ -45,7 +70,7 @@ class TokenTask:
     """A task ready for training.
 
     Attributes:
-        fixed: token ids that all its rows begin with (template head, instruction).
+        fixed: token ids that follow its prompt in all rows (template head, instruction).
         rows: training and dev rows.
         skipped: how many examples of each split were longer than allowed and left out.
         truncated: how many were cut to fit.
@@ -87,7 +112,7 @@ def tokenise(
             CP-TRAIN-022 nothing left of a split, CP-TRAIN-091 no room for any example.
     """
     task = TokenTask(card, codec.fixed(verbalize.instruction(card)))
-    room = min(max_tokens, context - prompt_length - len(task.fixed))
+    room = min(max_tokens + codec.around, context - prompt_length - len(task.fixed))
     if room < 2:
         raise ClinpromptError(
             "CP-TRAIN-091",
@@ -104,11 +129,11 @@ def tokenise(
                     f"task '{card.name}': {split} example '{example.id}' has no answer",
                 )
             texts.append(verbalize.answer_text(card, example.input, example.answer))
-        inputs = codec.rows([verbalize.input_text(card, example.input) for example in examples])
+        inputs = written(codec, card, [example.input for example in examples])
         answers = codec.answers(texts)
         kept = []
-        for example, given, answer in zip(examples, inputs, answers, strict=True):
-            row: TokenRow | None = TokenRow(example.id, given, answer)
+        for example, (given, shared), answer in zip(examples, inputs, answers, strict=True):
+            row: TokenRow | None = TokenRow(example.id, given, answer, shared)
             assert row is not None
             if row.length + 1 <= room:
                 kept.append(row)
@@ -155,7 +180,7 @@ def _shortened(
     cut_answer = answer_tokens > half and isinstance(example.answer, TextAnswer)
 
     def encode(value: Input) -> list[int]:
-        return codec.rows([verbalize.input_text(card, value)])[0]
+        return written(codec, card, [value])[0][0]
 
     whole = encode(example.input)
     most = room - min(answer_tokens, half)
@@ -168,7 +193,8 @@ def _shortened(
         if answer is None:
             return None
         ids = codec.answers([verbalize.answer_text(card, fitted.input, answer)])[0]
-        row = TokenRow(example.id, fitted.ids, ids[:half] if cut_answer else ids)
+        shared = written(codec, card, [fitted.input])[0][1]
+        row = TokenRow(example.id, fitted.ids, ids[:half] if cut_answer else ids, shared)
         if row.length + 1 <= room:
             return row
         if not isinstance(answer, EntityAnswer | RelationAnswer):

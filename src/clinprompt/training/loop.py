@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,20 @@ import torch
 from torch import Tensor
 
 from clinprompt.artifacts.meta import library_versions
+from clinprompt.backbone.after import Behind, Notes
 from clinprompt.backbone.engine import Prefix
 from clinprompt.backbone.model import Backbone
 from clinprompt.errors import ClinpromptError
 from clinprompt.training import checkpoint
 from clinprompt.training.batch import Distillation, Item, StepCost, prefix_of, row_losses, run_step
 from clinprompt.training.data import TokenTask
+from clinprompt.training.microbatch import halved, sized
 from clinprompt.training.modules import PromptModule
 from clinprompt.training.progress import Progress
 from clinprompt.training.sampler import Sampler
 from clinprompt.training.settings import EngineSettings, Optimiser
+
+NOT_FINITE, DEV_NOT_FINITE = "CP-TRAIN-040", "CP-TRAIN-084"  # what rates too high end in
 
 
 @dataclass
@@ -40,7 +44,10 @@ class Stage:
         distillation: adds the teachers' terms to the loss.
         teachers: the teachers' prefixes of all K tasks, without graph.
         cached: or their hidden states at answer positions by (task, row id).
+        notes: encodes notes, where prompts stand after the text.
         best_by_task: keep each task's own best state (teachers), not one state of the whole.
+        checkpoints: whether its state is kept on disk while it runs; without, a stopped stage
+            begins anew.
     """
 
     name: str
@@ -51,9 +58,11 @@ class Stage:
     settings: Optimiser
     engine: EngineSettings
     distillation: Distillation | None = None
-    teachers: Prefix | None = None
+    teachers: Prefix | Behind | None = None
     cached: dict[tuple[int, str], Tensor] | None = None
+    notes: Notes | None = None
     best_by_task: bool = False
+    checkpoints: bool = True
 
 
 @dataclass
@@ -108,6 +117,8 @@ def run(
             saved; a checkpoint before a bad dev loss stays.
     """
     module, settings = stage.module, stage.settings
+    open_size = stage.engine.microbatch_tokens == "auto"
+    stage = replace(stage, engine=sized(stage.engine, backbone))
     groups = [
         {"params": parameters, "lr": stage.rates[name], "base": stage.rates[name]}
         for name, parameters in module.groups().items()
@@ -130,6 +141,8 @@ def run(
         progress.say(f"{stage.name}: going on from step {begin} of {settings.steps}")
 
     def save(step: int) -> None:
+        if not stage.checkpoints:
+            return
         state = {
             "identity": f"{identity}/{stage.name}",
             "step": step,
@@ -142,23 +155,33 @@ def run(
         }
         checkpoint.save(path, state)
 
-    progress.begin(stage.name, settings.steps, begin)
+    progress.begin(stage.name, settings.steps, begin, outcome.history)
     for step in range(begin, settings.steps):
         factor = learning_rate_factor(step, settings.steps, settings.warmup)
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * factor
-        try:
-            cost = _step(backbone, stage, step)
-        except torch.OutOfMemoryError as error:
-            optimizer.zero_grad(set_to_none=True)
-            if step > begin:
-                save(step)
-            raise ClinpromptError(
-                "CP-TRAIN-092",
-                f"{stage.name}, step {step + 1}: the device's memory does not suffice",
-                hint=f"engine.microbatch_tokens is {stage.engine.microbatch_tokens}: try half, or "
-                "a smaller data.max_tokens",
-            ) from error
+        progress.rates = {name: rate * factor for name, rate in stage.rates.items()}
+        cost: StepCost | None = None
+        while cost is None:
+            try:
+                cost = _step(backbone, stage, step)
+            except torch.OutOfMemoryError as error:
+                optimizer.zero_grad(set_to_none=True)
+                smaller = halved(stage.engine) if open_size else None
+                if smaller is None:
+                    if step > begin:
+                        save(step)
+                    raise ClinpromptError(
+                        "CP-TRAIN-092",
+                        f"{stage.name}, step {step + 1}: the device's memory does not suffice",
+                        hint=f"engine.microbatch_tokens is {stage.engine.tokens}: try half, or "
+                        "a smaller data.max_tokens",
+                    ) from error
+                stage = replace(stage, engine=smaller)
+                progress.say(
+                    f"{stage.name}, step {step + 1}: memory did not suffice; going on with "
+                    f"engine.microbatch_tokens={smaller.tokens}"
+                )
         norm = module.clip(settings.clip)
         if not (math.isfinite(cost.loss) and math.isfinite(norm)):
             ids = [
@@ -169,7 +192,7 @@ def run(
             if step > begin:
                 save(step)  # the gradient is not applied yet: this is the last good state
             raise ClinpromptError(
-                "CP-TRAIN-040",
+                NOT_FINITE,
                 f"{stage.name}, step {step + 1}: loss {cost.loss}, gradient norm {norm}; "
                 f"batch {'; '.join(ids)}",
                 hint=("the state before this step is kept; " if step else "")
@@ -219,7 +242,8 @@ def _step(backbone: Backbone, stage: Stage, step: int) -> StepCost:
         for slot, draw in enumerate(draws)
         for index in draw.examples
     ]
-    before = prefix_of(backbone, stage.module.prompts(tasks), [stage.tasks[k].fixed for k in tasks])
+    fixed = [stage.tasks[k].fixed for k in tasks]
+    before = prefix_of(backbone, stage.module.prompts(tasks), fixed, stage.notes)
     cached = None
     if stage.cached is not None:
         cached = {(i.slot, i.row.id): stage.cached[tasks[i.slot], i.row.id] for i in items}
@@ -227,7 +251,7 @@ def _step(backbone: Backbone, stage: Stage, step: int) -> StepCost:
         backbone,
         before,
         items,
-        microbatch_tokens=stage.engine.microbatch_tokens,
+        microbatch_tokens=stage.engine.tokens,
         distillation=stage.distillation,
         teachers=None if stage.teachers is None else stage.teachers.select(tasks),
         cached=cached,
@@ -241,13 +265,11 @@ def dev_losses(backbone: Backbone, stage: Stage) -> dict[str, float]:
     for first in range(0, len(stage.tasks), 8):
         some = range(first, min(first + 8, len(stage.tasks)))
         fixed = [stage.tasks[k].fixed for k in some]
-        before = prefix_of(backbone, stage.module.prompts(list(some)), fixed)
+        before = prefix_of(backbone, stage.module.prompts(list(some)), fixed, stage.notes)
         items = [
             Item(row, slot) for slot, k in enumerate(some) for row in stage.tasks[k].rows["dev"]
         ]
-        losses = row_losses(
-            backbone, before, items, microbatch_tokens=stage.engine.microbatch_tokens
-        )
+        losses = row_losses(backbone, before, items, microbatch_tokens=stage.engine.tokens)
         found.update({stage.tasks[k].name: losses[slot] for slot, k in enumerate(some)})
     return found
 
@@ -265,7 +287,7 @@ def _evaluate(
     broken = sorted(name for name, loss in losses.items() if not math.isfinite(loss))
     if broken:
         raise ClinpromptError(
-            "CP-TRAIN-084",
+            DEV_NOT_FINITE,
             f"{stage.name}, step {step}: dev loss of {', '.join(broken)} is not finite",
             hint="an earlier checkpoint is kept; lower the rates, or use dtype float32"
             if step

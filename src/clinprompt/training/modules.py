@@ -19,8 +19,8 @@ class PromptModule(nn.Module, ABC):
     """Prompts of K tasks."""
 
     @abstractmethod
-    def prompts(self, tasks: Sequence[int]) -> Tensor:
-        """Task prompts [T, P, H], differentiable."""
+    def prompts(self, tasks: Sequence[int]) -> Tensor | None:
+        """Task prompts [T, P, H], differentiable; None where something else is trained."""
 
     @abstractmethod
     def groups(self) -> dict[str, list[nn.Parameter]]:

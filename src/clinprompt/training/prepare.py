@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,22 @@ from clinprompt.artifacts.fingerprint import BackboneFingerprint, fingerprint
 from clinprompt.backbone import model
 from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.model import Backbone
-from clinprompt.backbone.template import Template
+from clinprompt.backbone.template import Placement, Template, choose_template
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Example
 from clinprompt.prompts import from_embeddings, vocabulary_ids
 from clinprompt.prompts.initialise import text_ids
-from clinprompt.tasks.card import Card
+from clinprompt.tasks.card import Card, Split
 from clinprompt.tasks.loading import load
 from clinprompt.tasks.shots import few_shot
 from clinprompt.tasks.suite import Suite
 from clinprompt.training.data import TokenTask, tokenise
-from clinprompt.training.settings import BackboneSettings, DataSettings, PromptSettings
+from clinprompt.training.settings import (
+    CPU_TOKENS,
+    BackboneSettings,
+    DataSettings,
+    PromptSettings,
+)
 
 
 @dataclass
@@ -39,15 +44,34 @@ class Prepared:
     fingerprint: BackboneFingerprint
 
     @classmethod
-    def of(cls, settings: BackboneSettings, template: Template | None = None) -> Prepared:
-        """Load the backbone; `template` are an artefact's recorded pieces."""
+    def of(
+        cls,
+        settings: BackboneSettings,
+        template: Template | None = None,
+        placement: Placement = "before",
+    ) -> Prepared:
+        """Load the backbone; `template` are an artefact's recorded pieces, of its placement."""
         backbone = model.load(
             settings.name,
             dtype=settings.dtype,
             device=settings.device,
             template=template or settings.template,
+            attention=settings.attention,
         )
-        return cls(backbone, Codec(backbone.tokenizer, backbone.template), fingerprint(backbone))
+        codec = Codec(backbone.tokenizer, backbone.template)
+        return cls(backbone, codec, fingerprint(backbone)).placed(placement, template)
+
+    def placed(self, placement: Placement, template: Template | None = None) -> Prepared:
+        """The same backbone with rows written for a placement.
+
+        Args:
+            template: pieces for that placement; None takes those of the codec's kind.
+        """
+        if placement == self.codec.placement:
+            return self
+        tokenizer = self.backbone.tokenizer
+        pieces = template or choose_template(tokenizer, self.codec.template.kind, placement)
+        return replace(self, codec=Codec(tokenizer, pieces, placement))
 
 
 def require_distinct(cards: Sequence[Card]) -> None:
@@ -91,9 +115,21 @@ def training_splits(
     data = load(card, data_root, splits=("train", "dev"), suite=suite)
     for reason, count in data.report.counts.most_common():
         say(f"{card.name}: {count} {reason}")
-    train, dev = data.splits["train"], data.splits["dev"]
+    return chosen_splits(data.splits, settings, seed, shots=shots, task=card.name)
+
+
+def chosen_splits(
+    splits: Mapping[Split, list[Example]],
+    settings: DataSettings,
+    seed: int,
+    *,
+    shots: int | None = None,
+    task: str = "",
+) -> dict[str, list[Example]]:
+    """The training and dev examples that `training_splits` takes of a task's loaded ones."""
+    train, dev = splits["train"], splits["dev"]
     if shots is not None:
-        train = few_shot(train, shots, seed, task=card.name)
+        train = few_shot(train, shots, seed, task=task)
     elif settings.train_examples is not None and settings.train_examples < len(train):
         train = few_shot(train, settings.train_examples, seed)
     most = settings.dev_examples if shots is None else min(shots, settings.dev_examples)
@@ -181,9 +217,9 @@ def identity_of(prepared: Prepared, settings: Mapping[str, Any], tasks: Iterable
     """
     digest = hashlib.sha256()
     head = {
-        "settings": settings,
+        "settings": _told(settings),
         "fingerprint": prepared.fingerprint.model_dump(),
-        "template": prepared.backbone.template.model_dump(),
+        "template": prepared.codec.template.model_dump(),
         "dtype": str(prepared.backbone.dtype),
         "versions": [__version__, torch.__version__],
     }
@@ -192,5 +228,21 @@ def identity_of(prepared: Prepared, settings: Mapping[str, Any], tasks: Iterable
         digest.update(json.dumps([task.name, task.fixed]).encode())
         for split, rows in task.rows.items():
             for row in rows:
-                digest.update(json.dumps([split, row.id, row.input, row.answer]).encode())
+                parts = row.parts if row.shared else [row.input]
+                digest.update(json.dumps([split, row.id, *parts, row.answer]).encode())
     return digest.hexdigest()
+
+
+def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they count: without those that a run from before they existed could not name, as
+    long as they ask for what it did; such a run is still the same, and can go on."""
+    told = dict(settings)
+    if told.get("prompt", {}).get("placement") == "before":
+        told["prompt"] = {k: v for k, v in told["prompt"].items() if k != "placement"}
+    if told.get("backbone", {}).get("attention") == "auto":
+        told["backbone"] = {k: v for k, v in told["backbone"].items() if k != "attention"}
+    if "engine" in told:  # how many notes are kept changes no bit
+        told["engine"] = {k: v for k, v in told["engine"].items() if k != "notes_mb"}
+        if told["engine"].get("microbatch_tokens") == "auto":
+            told["engine"]["microbatch_tokens"] = CPU_TOKENS
+    return told

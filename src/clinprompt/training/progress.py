@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -32,6 +32,9 @@ def matmul_peak(backbone: Backbone) -> float | None:
     return best
 
 
+Observer = Callable[[str, int, Mapping[str, float]], None]  # stage, step, numbers
+
+
 class Progress:
     """Prints a line every few seconds.
 
@@ -42,7 +45,14 @@ class Progress:
         backbone: for the count of FLOPs; None prints no share of the peak.
         write: where lines go.
         every: seconds between lines.
+
+    Attributes:
+        observer: is given the numbers of each evaluation.
+        rates: learning rate of each of the module's groups at the running step.
     """
+
+    observer: Observer | None = None
+    rates: Mapping[str, float] = {}
 
     def __init__(
         self,
@@ -59,40 +69,63 @@ class Progress:
         """Print one line."""
         self._write(line)
 
-    def begin(self, stage: str, steps: int, done: int) -> None:
-        """Start of a stage."""
+    def begin(
+        self, stage: str, steps: int, done: int, history: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Start of a stage; `history` are the evaluations there were already."""
         self._stage, self._steps, self._first = stage, steps, done
         self._started = self._printed = time.monotonic()
         self._recent: deque[tuple[float, StepCost]] = deque(maxlen=20)
         self._last = self._started
+        for evaluation in history:
+            self._observed(evaluation["step"], evaluation, {})
 
     def step(self, done: int, cost: StepCost, evaluation: dict[str, Any]) -> None:
         """One more step."""
         now = time.monotonic()
         self._recent.append((now - self._last, cost))
         self._last = now
+        if evaluation.get("step") == done:
+            rates = {f"rate/{name}": rate for name, rate in self.rates.items()}
+            speeds = {f"{name}_per_second": value for name, value in self._speeds().items()}
+            self._observed(done, evaluation, rates | speeds)
         if now - self._printed < self._every and done < self._steps:
             return
         self._printed = now
-        seconds = sum(s for s, _ in self._recent) or 1e-9  # clocks of some systems tick coarsely
         costs = [c for _, c in self._recent]
-        text, prompt, padding = (
-            sum(getattr(c, k) for c in costs) for k in ("text", "prompt", "padding")
-        )
+        speeds = self._speeds()
+        text, prompt, padding = (speeds[k] for k in ("text", "prompt", "padding"))
         left = (now - self._started) / max(1, done - self._first) * (self._steps - done)
         parts = [
             f"{self._stage} {done}/{self._steps}",
             f"loss {sum(c.loss for c in costs) / len(costs):.3f}",
             f"dev {evaluation['dev_mean']:.3f}",
-            f"{sum(c.examples for c in costs) / seconds:.1f} ex/s",
-            f"tok/s {text / seconds:.0f} text {prompt / seconds:.0f} prompt "
-            f"{padding / seconds:.0f} pad",
+            f"{speeds['examples']:.1f} ex/s",
+            f"tok/s {text:.0f} text {prompt:.0f} prompt {padding:.0f} pad",
         ]
         if self._peak:
-            reached = 4 * self._weights * (text + prompt) / seconds
+            reached = 4 * self._weights * (text + prompt)
             parts.append(f"{100 * reached / self._peak:.0f} % of peak")
         parts.append(f"{_duration(left)} left")
         self._write("  ".join(parts))
+
+    def _speeds(self) -> dict[str, float]:
+        """Examples, and tokens of each kind, a second over the last steps."""
+        seconds = sum(s for s, _ in self._recent) or 1e-9  # clocks of some systems tick coarsely
+        kinds = ("examples", "text", "prompt", "padding")
+        return {kind: sum(getattr(c, kind) for _, c in self._recent) / seconds for kind in kinds}
+
+    def _observed(
+        self, step: int, evaluation: Mapping[str, Any], more: Mapping[str, float]
+    ) -> None:
+        """Give an evaluation's numbers to the observer."""
+        if self.observer is None:
+            return
+        values = {"dev": evaluation["dev_mean"], **more}
+        values |= {f"dev/{name}": loss for name, loss in evaluation["dev"].items()}
+        if evaluation["train"] is not None:
+            values["train"] = evaluation["train"]
+        self.observer(self._stage, step, values)
 
     def end(self) -> None:
         """End of a stage."""

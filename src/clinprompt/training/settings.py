@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from clinprompt.backbone.flex import Choice
+from clinprompt.backbone.template import Placement
 from clinprompt.errors import ClinpromptError
 from clinprompt.tasks.yamlfile import plain_yaml, schema_error
 from clinprompt.training.sampler import Mixing
 
 LARGEST_SEED = 2**63 - 1  # what torch's generators take
+CPU_TOKENS = 4096  # of a micro-batch, unless a recipe says otherwise
 LARGEST_RATE = 1e6  # in whatever unit; far above it, steps overflow float32
 
 
@@ -35,6 +38,9 @@ class BackboneSettings(Settings):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
     template: Literal["auto", "chat", "plain"] = "auto"
+    attention: Choice = Field(
+        "auto", description="auto: FlexAttention on CUDA where it works, else what the model has"
+    )
 
 
 class PromptSettings(Settings):
@@ -44,6 +50,10 @@ class PromptSettings(Settings):
     rank: int = Field(1, ge=1, description="R of the task vectors")
     init: Literal["vocabulary", "instruction"] = Field(
         "vocabulary", description="start from sampled vocabulary or from the instruction's text"
+    )
+    placement: Placement = Field(
+        "before",
+        description="where the prompt stands; after the text, a note is encoded once for all tasks",
     )
 
 
@@ -125,8 +135,32 @@ class AdaptSettings(Optimiser):
 class EngineSettings(Settings):
     """How steps are computed; changes speed and memory, not results beyond float rounding."""
 
-    microbatch_tokens: int = Field(4096, ge=16, description="padded text tokens at once")
+    microbatch_tokens: Annotated[int, Field(ge=16)] | Literal["auto"] = Field(
+        "auto", description="padded text tokens at once; auto: on CUDA, as many as memory holds"
+    )
     save_every: int = Field(25, ge=1, description="steps between checkpoints")
+    notes_mb: int = Field(
+        1024, ge=0, description="placement after: keys and values of notes kept between steps, MB"
+    )
+
+    @property
+    def tokens(self) -> int:
+        """`microbatch_tokens` as a number: what a CPU takes, where it was left open."""
+        return CPU_TOKENS if self.microbatch_tokens == "auto" else self.microbatch_tokens
+
+
+class TrackingSettings(Settings):
+    """Curves of a run; they change nothing of it, so they are no part of what a run is."""
+
+    to: list[Literal["tensorboard", "wandb", "trackio"]] = Field(
+        default_factory=list, description="where losses, rates and speeds are logged"
+    )
+    folder: Path | None = Field(None, description="where files go; by default OUT.tracking")
+    project: str = Field("clinprompt", min_length=1, description="for wandb and trackio")
+
+
+# Left out of every dump: of identities, and of what an artefact records.
+_UNTRACKED = Field(default_factory=TrackingSettings, exclude=True)
 
 
 class Recipe(Settings):
@@ -145,6 +179,7 @@ class Recipe(Settings):
     teachers: TeacherSettings = TeacherSettings()
     distil: DistilSettings = DistilSettings()
     engine: EngineSettings = EngineSettings()
+    tracking: TrackingSettings = _UNTRACKED
 
     @model_validator(mode="after")
     def _starts_agree(self) -> Recipe:
@@ -170,6 +205,7 @@ class AdaptRecipe(Settings):
     data: DataSettings = DataSettings()
     adapt: AdaptSettings = AdaptSettings()
     engine: EngineSettings = EngineSettings()
+    tracking: TrackingSettings = _UNTRACKED
 
 
 S = TypeVar("S", bound=Settings)

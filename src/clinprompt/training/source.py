@@ -12,16 +12,24 @@ from torch import Tensor
 
 from clinprompt.artifacts.meta import Parents
 from clinprompt.artifacts.prompt_set import PromptSet
-from clinprompt.backbone import answers
+from clinprompt.backbone.after import Behind, Notes
 from clinprompt.backbone.engine import Prefix
 from clinprompt.errors import ClinpromptError
 from clinprompt.prompts import unit_vectors
 from clinprompt.tasks import catalogue
 from clinprompt.tasks.card import Card
 from clinprompt.tasks.suite import Suite, find_suite
-from clinprompt.training.batch import Distillation, Item, microbatches, padded, prefix_of
+from clinprompt.training.batch import (
+    Distillation,
+    Item,
+    microbatches,
+    notes_for,
+    prefix_of,
+    states_of,
+)
 from clinprompt.training.data import TokenTask
 from clinprompt.training.loop import Outcome, Stage, run
+from clinprompt.training.microbatch import sized
 from clinprompt.training.modules import Decomposed, PromptTable
 from clinprompt.training.prepare import (
     Prepared,
@@ -36,6 +44,7 @@ from clinprompt.training.progress import Progress
 from clinprompt.training.result import described
 from clinprompt.training.sampler import Sampler, mixing_weights
 from clinprompt.training.settings import DistilSettings, Recipe
+from clinprompt.training.tracking import require, tracked
 from clinprompt.training.workspace import clear_checkpoints, occupied, work_folder, workspace
 
 
@@ -81,10 +90,13 @@ def train_source(
 
     Raises:
         ClinpromptError: CP-TRAIN-051 `out` holds another run's result, CP-TRAIN-085 another
-            process is at it; what `source_cards`, loading, tokenising and training raise.
+            process is at it, CP-TRAIN-150 a tracker is missing; what `source_cards`, loading,
+            tokenising and training raise.
     """
+    require(recipe.tracking)
     cards, suite = source_cards(recipe)
-    prepared = prepared or Prepared.of(recipe.backbone)
+    placement = recipe.prompt.placement
+    prepared = (prepared or Prepared.of(recipe.backbone)).placed(placement)
     progress = progress or Progress(prepared.backbone)
     splits = [
         training_splits(card, data_root, recipe.data, recipe.seed, suite=suite, say=progress.say)
@@ -114,15 +126,16 @@ def train_source(
             hint="choose another output folder",
         )
 
-    with workspace(out) as work:
+    notes = notes_for(prepared.backbone, placement, recipe.engine.notes_mb)
+    with workspace(out) as work, tracked(recipe.tracking, out, recipe, progress):
         if given is None:
             teachers, teacher_outcome = _teach(
-                recipe, prepared, tasks, work, teaching_identity, progress, should_stop
+                recipe, prepared, tasks, work, teaching_identity, progress, should_stop, notes
             )
         else:
             teachers, teacher_outcome = given, _outcome_of(given)
         module, outcome = _distil(
-            recipe, prepared, tasks, teachers, work, identity, progress, should_stop
+            recipe, prepared, tasks, teachers, work, identity, progress, should_stop, notes
         )
         prompts = PromptSet(
             described(
@@ -171,6 +184,8 @@ def _given_teachers(recipe: Recipe, prepared: Prepared, cards: Sequence[Card]) -
         wrong = "holds teachers of other tasks, or of other versions of them"
     elif found.meta.length != recipe.prompt.length:
         wrong = f"holds prompts of length {found.meta.length}, not {recipe.prompt.length}"
+    elif found.meta.placement != recipe.prompt.placement:
+        wrong = f"holds prompts that stand {found.meta.placement} the text"
     if wrong is not None:
         raise ClinpromptError(
             "CP-TRAIN-052",
@@ -196,6 +211,7 @@ def _teach(
     identity: str,
     progress: Progress,
     should_stop: Callable[[], bool],
+    notes: Notes | None,
 ) -> tuple[PromptSet | None, Outcome]:
     """Teachers of all tasks, side by side; kept as an artefact of their own."""
     if not recipe.distil.distillation:
@@ -223,6 +239,7 @@ def _teach(
         settings=settings,
         engine=recipe.engine,
         best_by_task=True,
+        notes=notes,
     )
     outcome = run(backbone, stage, work, identity, progress, should_stop)
     teachers = PromptSet(
@@ -252,6 +269,7 @@ def _distil(
     identity: str,
     progress: Progress,
     should_stop: Callable[[], bool],
+    notes: Notes | None,
 ) -> tuple[Decomposed, Outcome]:
     """The metaprompt and its task vectors.
 
@@ -295,11 +313,12 @@ def _distil(
         sampler=sampler,
         settings=settings,
         engine=recipe.engine,
+        notes=notes,
     )
     if teachers is not None:
         soft = teachers.tensors["prompts"].to(backbone.device)
         with torch.no_grad():
-            before = prefix_of(backbone, soft, [task.fixed for task in tasks])
+            before = prefix_of(backbone, soft, [task.fixed for task in tasks], notes)
         stage.distillation = Distillation(settings.weight, settings.temperature)
         if wants_cache(settings, sampler):
             progress.say("distil: computing the teachers' answers once")
@@ -320,7 +339,7 @@ def wants_cache(settings: DistilSettings, sampler: Sampler) -> bool:
 @torch.no_grad()
 def teacher_answers(
     prepared: Prepared,
-    before: Prefix,
+    before: Prefix | Behind,
     tasks: Sequence[TokenTask],
     sampler: Sampler,
     recipe: Recipe,
@@ -335,9 +354,8 @@ def teacher_answers(
     }
     items = [Item(tasks[k].rows["train"][i], k) for k, i in sorted(drawn)]
     found = {}
-    for batch in microbatches(items, recipe.engine.microbatch_tokens):
-        rows, targets = padded(prepared.backbone, batch)
-        states = answers.answer_hidden(prepared.backbone, before, rows, targets).cpu()
-        parts = states.split([len(item.row.answer) for item in batch])
+    for batch in microbatches(items, sized(recipe.engine, prepared.backbone).tokens):
+        states, _, _ = states_of(prepared.backbone, before, batch)
+        parts = states.cpu().split([len(item.row.answer) for item in batch])
         found.update({(i.slot, i.row.id): p.clone() for i, p in zip(batch, parts, strict=True)})
     return found

@@ -7,15 +7,33 @@ And whatever a model can produce is read: `parse` raises on no text, it counts w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from clinprompt.errors import ClinpromptError
-from clinprompt.examples import Answer, Input, TaskType
+from clinprompt.examples import (
+    Answer,
+    Input,
+    PairInput,
+    PremiseInput,
+    QuestionInput,
+    TaskType,
+    TextInput,
+)
 from clinprompt.tasks.card import Card
 from clinprompt.verbalize import ner, nli, qa, relations, summarization
 from clinprompt.verbalize.parsed import Parsed, canonical
 
-__all__ = ["Parsed", "answer_text", "canonical", "input_text", "instruction", "options", "parse"]
+__all__ = [
+    "Parsed",
+    "answer_text",
+    "canonical",
+    "input_parts",
+    "input_text",
+    "instruction",
+    "options",
+    "parse",
+]
 
 
 class _TaskType(Protocol):
@@ -51,6 +69,34 @@ def input_text(card: Card, value: Input) -> str:
             type's module for the rest.
     """
     return _TYPES[card.type].input_text(card, value)
+
+
+def input_parts(card: Card, value: Input) -> tuple[str, str]:
+    """The input in two parts, for a prompt that stands between them.
+
+    The first part is the note alone, written alike for all tasks, so that what the backbone makes
+    of it serves all of them; "" for an input without a note. The second is what else is asked:
+    question, choices, hypothesis, marked mentions. A pair's note holds its marks, so it is its own.
+
+    Raises:
+        ClinpromptError: as `input_text`.
+    """
+    whole = input_text(card, value)
+    match value:
+        case PairInput():
+            note, _, rest = whole.rpartition("\n")
+            return note, rest
+        case TextInput(text=text, question=question):
+            return _note(text), "" if question is None else f"Question: {question.strip()}"
+        case QuestionInput(context=context):
+            rest = input_text(card, replace(value, context=None))
+            return "" if context is None else _note(context), rest
+        case PremiseInput(premise=premise, hypothesis=hypothesis):
+            return _note(premise), f"Hypothesis: {hypothesis.strip()}"
+
+
+def _note(text: str) -> str:
+    return f"Text: {text.strip()}"
 
 
 def answer_text(card: Card, value: Input, answer: Answer) -> str:

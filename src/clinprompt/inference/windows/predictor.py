@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from clinprompt import verbalize
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Input, Span
 from clinprompt.inference.predictor import Predictor
@@ -26,6 +25,7 @@ from clinprompt.inference.windows.cutting import around, windows
 from clinprompt.inference.windows.merging import LongRow, several_rounds, steps
 from clinprompt.inference.windows.views import View, view
 from clinprompt.tasks.card import Card
+from clinprompt.training.data import written
 from clinprompt.training.prepare import Prepared
 from clinprompt.verbalize.fit import Fitted
 
@@ -148,7 +148,7 @@ class WindowPredictor(Predictor):
 
     def _tokens(self, card: Card, value: Input) -> int:
         """Tokens of an input's row, as `prepare` writes it."""
-        return len(self.codec.rows([verbalize.input_text(card, value)])[0])
+        return len(written(self.codec, card, [value])[0][0])
 
     def _windows(self, card: Card, long: View, size: int) -> list[Span]:
         """The windows that a text is read in; none where nothing fits."""

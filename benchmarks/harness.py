@@ -1,0 +1,145 @@
+"""What every benchmark shares: fresh processes, alternating rounds, medians, and the record.
+
+Each contender runs in a process of its own, so that neither memory nor a warm allocator leaks from
+one into the next. Rounds alternate between contenders, so that a busy machine slows all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+LIBRARIES = ("clinprompt", "torch", "transformers", "peft", "tokenizers")
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory, system and library versions: what a figure depends on."""
+    model = platform.processor()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].split(":", 1)[1].strip() if names else model
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory / 2**30, 1),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "load_before": round(os.getloadavg()[0], 2),
+        **versions,
+    }
+
+
+def matmul_peak(seconds: float = 2.0) -> float:
+    """What a bare bf16 matrix product of the size of a small backbone's layer reaches, FLOP/s."""
+    import torch
+
+    left = torch.randn(2048, 576).bfloat16()
+    right = torch.randn(1536, 576).bfloat16()
+    for _ in range(20):
+        left @ right.T
+    rates = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        for _ in range(20):
+            left @ right.T
+        rates.append(20 * 2 * 2048 * 576 * 1536 / (time.perf_counter() - start))
+    return median(rates)
+
+
+def resident() -> float:
+    """Memory of this process now, in MB."""
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def reset_peak() -> None:
+    """Forget the peak of memory so far (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak() -> float:
+    """Largest memory of this process since `reset_peak`, in MB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def timed(step: Callable[[], Any], repeats: int, *, warm: int = 1) -> list[float]:
+    """Seconds of each of `repeats` calls, after `warm` calls that don't count."""
+    for _ in range(warm):
+        step()
+    found = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        step()
+        found.append(time.perf_counter() - start)
+    return found
+
+
+def alone(script: str, contender: str, setting: dict[str, Any]) -> dict[str, Any]:
+    """Run one contender of a script in a fresh process; it prints its result as its last line."""
+    command = [sys.executable, script, "--contender", contender, "--setting", json.dumps(setting)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        tail = " | ".join(done.stderr.strip().splitlines()[-3:])
+        return {"failed": tail}
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def rounds(
+    script: str, contenders: Sequence[str], setting: dict[str, Any], count: int
+) -> dict[str, dict[str, Any]]:
+    """Medians (and spread) of every number that the contenders report, over alternating rounds."""
+    seen: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
+    for _ in range(count):
+        for name in contenders:
+            seen[name].append(alone(script, name, setting))
+            print(f"{name}: {json.dumps(seen[name][-1])}", file=sys.stderr, flush=True)
+    return {name: summary(found) for name, found in seen.items()}
+
+
+def summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Median, lowest and highest of every number in the results of one contender."""
+    broken = [one["failed"] for one in found if "failed" in one]
+    if broken:
+        return {"failed": broken[0]}
+    result: dict[str, Any] = {}
+    for name, value in found[0].items():
+        values = [one[name] for one in found]
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            result[name] = round(median(values), 4)
+            if len(values) > 1 and min(values) != max(values):
+                result[f"{name}_range"] = [round(min(values), 4), round(max(values), 4)]
+        else:
+            result[name] = value
+    return result
+
+
+def write(result: dict[str, Any], out: Path | None) -> None:
+    """Print a result as JSON, and keep it."""
+    text = json.dumps(result, indent=2)
+    print(text)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text + "\n", encoding="utf-8")

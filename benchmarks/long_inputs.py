@@ -1,0 +1,151 @@
+"""What do long inputs cost: one long note, and one long row among short ones?
+
+    python benchmarks/long_inputs.py --rounds 2 -o long-inputs.json
+    python benchmarks/long_inputs.py --setting '{"tokens": 2000, "short": 31}'
+
+A batch of one row of L random tokens and S short ones, bfloat16, behind an instruction of I tokens.
+A closed question has six labels; of an open answer, the first N tokens are written. Peak memory is
+what the process takes over the loaded model, from the operating system.
+
+- closed, open: clinprompt. Rows go in pieces, rows that have ended are left out, and there are
+  logits only where they are read.
+- closed-one-piece, open-one-piece: the same with the batch in one piece (masks of L x L).
+- generate: the open answer by the plain model, the batch padded on the left.
+- logits: the closed one, read off the plain model's logits, which it has at every position.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import harness
+import torch
+
+DEFAULT = {
+    "backbone": "smollm2",
+    "tokens": 8000,
+    "short": 0,
+    "short_tokens": 60,
+    "instruction": 60,
+    "new": 8,
+    "threads": 2,
+}
+CONTENDERS = ("closed", "closed-one-piece", "logits", "open", "open-one-piece", "generate")
+
+
+def texts(setting: dict[str, Any], vocabulary: int) -> tuple[list[int], list[list[int]]]:
+    """The instruction, and the rows: the long one first."""
+    draw = torch.Generator().manual_seed(0)
+    lengths = [setting["tokens"], *[setting["short_tokens"]] * setting["short"]]
+    rows = [
+        torch.randint(100, vocabulary - 100, (length,), generator=draw).tolist()
+        for length in [setting["instruction"], *lengths]
+    ]
+    return rows[0], rows[1:]
+
+
+def ours(backbone: Any, setting: dict[str, Any], contender: str) -> Callable[[], Any]:
+    """A closed or an open question."""
+    from clinprompt.backbone import answers, decoding, engine
+
+    fixed, rows = texts(setting, backbone.vocabulary)
+    before = engine.prefix(backbone, [None], [fixed])
+    options, tasks = [[10 + k, 2] for k in range(6)], [0] * len(rows)
+    columns = sum(map(len, rows)) + len(rows) * (len(fixed) + setting["new"])
+    settings = decoding.Settings(frozenset(), tokens=max(8192, columns))
+
+    def closed() -> None:
+        answers.score_options(backbone, before, rows, [options] * len(rows), tasks)
+
+    def written() -> None:
+        asks = [decoding.Ask(row, before, setting["new"]) for row in rows]
+        decoding.generate(backbone, asks, settings)
+
+    return closed if contender.startswith("closed") else written
+
+
+def theirs(backbone: Any, setting: dict[str, Any], contender: str) -> Callable[[], Any]:
+    """The same of the plain model."""
+    for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
+        config._attn_implementation = "sdpa"  # what a user of the library has
+    fixed, rows = texts(setting, backbone.vocabulary)
+    whole = [[*fixed, *row] for row in rows]
+    longest = max(map(len, whole))
+    ids = torch.tensor([[2] * (longest - len(row)) + row for row in whole])
+    real = [[0] * (longest - len(row)) + [1] * len(row) for row in whole]
+    mask = torch.tensor(real)
+
+    def closed() -> None:
+        given = mask if len(rows) > 1 else None
+        backbone.model(input_ids=ids, attention_mask=given, use_cache=False).logits.float()
+
+    def written() -> None:
+        backbone.model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            do_sample=False,
+            max_new_tokens=setting["new"],
+            min_new_tokens=setting["new"],
+            pad_token_id=2,
+        )
+
+    return closed if contender == "logits" else written
+
+
+@torch.no_grad()
+def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
+    """What one contender needs in this process."""
+    from clinprompt.backbone import prefill
+    from clinprompt.backbone.model import load
+
+    torch.set_num_threads(setting["threads"])
+    torch.set_flush_denormal(True)
+    backbone = load(setting["backbone"], dtype="bfloat16")
+    if contender.endswith("one-piece"):
+        prefill._MOST_SEEN["cpu"] = 2**62
+    elif "seen" in setting:  # to look for the best size of a piece
+        prefill._MOST_SEEN["cpu"] = setting["seen"]
+    make = theirs if contender in ("generate", "logits") else ours
+    work = make(backbone, setting, contender)
+    before = harness.resident()
+    harness.reset_peak()
+    wall, busy = time.perf_counter(), time.process_time()
+    work()
+    return {
+        "seconds": time.perf_counter() - wall,
+        "cpu_seconds": time.process_time() - busy,  # on a busy machine the steadier figure
+        "memory_over_model_mb": harness.peak() - before,
+    }
+
+
+def main() -> None:
+    """Measure all contenders in turn, and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
+    parser.add_argument("--setting", default="{}", help="JSON over the defaults: " + str(DEFAULT))
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only", nargs="+", default=list(CONTENDERS))
+    parser.add_argument("-o", "--out", type=Path)
+    options = parser.parse_args()
+    setting = {**DEFAULT, **json.loads(options.setting)}
+    if options.contender:
+        print(json.dumps(measure(options.contender, setting)))
+        return
+    harness.write(
+        {
+            "question": "long inputs",
+            "setting": setting,
+            "machine": harness.machine(),
+            "contenders": harness.rounds(__file__, options.only, setting, options.rounds),
+        },
+        options.out,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""What does it cost to ask many tasks about one note?
+
+    python benchmarks/one_note.py --rounds 3 -o one-note.json
+
+T tasks, each with an instruction of the catalogue and a soft prompt of P virtual tokens, ask one
+note of L tokens; answers are written greedily and have A tokens at most (a label is scored instead
+where `closed` says so, of as many tasks). bfloat16. Contenders:
+
+- after: the prompt stands after the text. The note is encoded once, the tasks' prompts,
+  instructions and answers stand behind it, side by side. Nothing is kept from pass to pass.
+- before: the usual placement. Keys and values of prompt and instruction are kept by task; the note
+  is read behind each, as many tasks at once as the predictor puts in a batch.
+- before-one-by-one: the same, one task after the other.
+- peft: PEFT prompt tuning with the library's `generate`, one task after the other.
+
+Prompts are random: what is measured does not depend on what they say, but for answers that end
+early, which are counted (`new_tokens`). PEFT is made to write all A tokens of each answer, as a
+label's too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import harness
+import torch
+
+DEFAULT = {
+    "backbone": "smollm2",
+    "tasks": 21,
+    "note": 1500,
+    "virtual": 100,
+    "answer": 8,
+    "closed": 0,
+    "repeats": 1,
+    "threads": 2,
+}
+CONTENDERS = ("after", "before", "before-one-by-one", "peft")
+_WORDS = "Patient is a 64 year old woman with fever and cough; denies dyspnea, takes aspirin. "
+Ask = Callable[[], int]
+
+
+def cards(setting: dict[str, Any]) -> list[Any]:
+    """T cards with real instructions: all free answers, but for the first `closed` ones."""
+    from clinprompt.tasks import catalogue
+    from clinprompt.tasks.card import Card
+
+    found = []
+    for number, name in enumerate(sorted(catalogue.names())[: setting["tasks"]]):
+        card = catalogue.find(name)
+        closed = number < setting["closed"]
+        form = {
+            "type": "qa" if closed else "sum",
+            "form": "label" if closed else "text",
+            "labels": {"y": "yes", "n": "no", "m": "maybe"} if closed else {},
+            "metric": "accuracy" if closed else "rougeL",
+        }
+        same = {"name": name, "title": name, "instruction": card.instruction, "data": card.data}
+        found.append(Card(**same, **form, license="none", citation="none"))
+    return found
+
+
+def note_of(tokenizer: Any, length: int) -> str:
+    """A text of so many tokens."""
+    ids = tokenizer(_WORDS * (length // 10 + 1), add_special_tokens=False).input_ids
+    return str(tokenizer.decode(ids[:length]))
+
+
+def ours(setting: dict[str, Any], contender: str) -> Ask:
+    """The predictor, as a user has it."""
+    from clinprompt.examples import QuestionInput, TextInput
+    from clinprompt.inference.predictor import Predictor
+    from clinprompt.inference.requests import PredictorSettings, Request
+    from clinprompt.training.prepare import Prepared
+    from clinprompt.training.settings import BackboneSettings
+
+    placement = "after" if contender == "after" else "before"
+    chosen = BackboneSettings(name=setting["backbone"], dtype="bfloat16")
+    prepared = Prepared.of(chosen, None, placement)
+    settings = PredictorSettings(max_new=setting["answer"], notes_mb=0)
+    predictor = Predictor(prepared, settings)
+    backbone = prepared.backbone
+    note = note_of(backbone.tokenizer, setting["note"])
+    requests = []
+    for card in cards(setting):
+        prompt = torch.randn(setting["virtual"], backbone.hidden_size) * backbone.embedding_scale
+        predictor.add(card, prompt)
+        value = QuestionInput("Is there a sign?", note) if card.closed else TextInput(note)
+        requests.append(Request(card.name, value))
+
+    def ask() -> int:
+        each = [[request] for request in requests]
+        asked = each if contender == "before-one-by-one" else [requests]
+        found = [prediction for part in asked for prediction in predictor.answer(part)]
+        lengths = prepared.codec.texts([one.text for one in found if one.probabilities is None])
+        return sum(map(len, lengths))
+
+    # Asked once before: keys and values of prompts that stand in front are kept.
+    predictor.answer([Request(r.task, replace(r.input, **short(r.input))) for r in requests])
+    return ask
+
+
+def short(value: Any) -> dict[str, str]:
+    """What makes an input a short one."""
+    return {"text" if hasattr(value, "text") else "context": "fever"}
+
+
+def theirs(setting: dict[str, Any]) -> Ask:
+    """PEFT around the same model, as its documentation shows it."""
+    import peft
+
+    from clinprompt import verbalize
+    from clinprompt.backbone.codec import Codec
+    from clinprompt.backbone.model import load
+
+    backbone = load(setting["backbone"], dtype="bfloat16")
+    for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
+        config._attn_implementation = "sdpa"  # what a user of PEFT has
+    config = peft.PromptTuningConfig(
+        task_type=peft.TaskType.CAUSAL_LM, num_virtual_tokens=setting["virtual"]
+    )
+    model = peft.get_peft_model(backbone.model, config)
+    model.eval()
+    codec = Codec(backbone.tokenizer, backbone.template)
+    row = codec.rows([f"Text: {note_of(backbone.tokenizer, setting['note'])}"])[0]
+    inputs = [codec.fixed(verbalize.instruction(card)) + row for card in cards(setting)]
+
+    def ask() -> int:
+        count = 0
+        for ids in inputs:
+            given = torch.tensor([ids])
+            found = model.generate(
+                input_ids=given,
+                attention_mask=torch.ones_like(given),
+                max_new_tokens=setting["answer"],
+                min_new_tokens=setting["answer"],
+                do_sample=False,
+                pad_token_id=0,
+            )
+            count += found.shape[1] - len(ids)
+        return count
+
+    return ask
+
+
+@torch.no_grad()
+def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
+    """What one contender needs in this process."""
+    torch.set_num_threads(setting["threads"])
+    torch.set_flush_denormal(True)
+    torch.manual_seed(0)
+    ask = theirs(setting) if contender == "peft" else ours(setting, contender)
+    before = harness.resident()
+    harness.reset_peak()
+    written = []
+    seconds = harness.timed(lambda: written.append(ask()), setting["repeats"], warm=0)
+    return {
+        "seconds": median(seconds),
+        "tasks_per_second": setting["tasks"] / median(seconds),
+        "new_tokens": written[-1],
+        "memory_over_model_mb": harness.peak() - before,
+    }
+
+
+def main() -> None:
+    """Measure all contenders in turn, and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
+    parser.add_argument("--setting", default="{}", help="JSON over the defaults: " + str(DEFAULT))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=list(CONTENDERS))
+    parser.add_argument("-o", "--out", type=Path)
+    options = parser.parse_args()
+    setting = {**DEFAULT, **json.loads(options.setting)}
+    if options.contender:
+        print(json.dumps(measure(options.contender, setting)))
+        return
+    found = harness.rounds(__file__, options.only, setting, options.rounds)
+    base = found.get("after", {}).get("seconds")
+    ratios = {
+        name: round(one["seconds"] / base, 2)
+        for name, one in found.items()
+        if base and name != "after" and "failed" not in one
+    }
+    harness.write(
+        {
+            "question": "many tasks about one note",
+            "setting": setting,
+            "machine": harness.machine(),
+            "contenders": found,
+            "after_is_faster_by": ratios,
+        },
+        options.out,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""How fast, and in how much memory, does a training step run: clinprompt and PEFT side by side.
+
+    python benchmarks/training.py --rounds 3 -o training.json
+
+The same rows for all: B rows of L tokens (text and answer), of which A are the answer's, behind P
+virtual tokens; loss of the answer alone, bfloat16, one optimizer step per batch. PEFT runs as its
+documentation shows it: the model's own forward with labels. `share_of_peak` counts 4 FLOPs a
+parameter and token that must be processed at least (a frozen backbone: forward and gradients of
+activations), against what a bare matrix product reaches in the same process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import harness
+import torch
+from torch import Tensor
+
+DEFAULT = {
+    "backbone": "smollm2",
+    "rows": 32,
+    "tokens": 60,
+    "answer": 8,
+    "virtual": 100,
+    "tasks": 1,
+    "steps": 3,
+    "threads": 2,
+}
+CONTENDERS = ("clinprompt", "peft-prompt-tuning", "peft-multitask", "peft-lora")
+Step = Callable[[], None]
+
+
+def texts(setting: dict[str, Any], vocabulary: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Random rows: inputs of L - A tokens and answers of A."""
+    torch.manual_seed(0)
+    answer = setting["answer"]
+
+    def draw(length: int) -> list[int]:
+        return torch.randint(100, vocabulary - 100, (length,)).tolist()
+
+    rows = range(setting["rows"])
+    return [draw(setting["tokens"] - answer) for _ in rows], [draw(answer) for _ in rows]
+
+
+def ours(backbone: Any, setting: dict[str, Any]) -> Step:
+    """One step of the training loop's own parts."""
+    from clinprompt.training.batch import Item, prefix_of, run_step
+    from clinprompt.training.data import TokenRow
+    from clinprompt.training.modules import PromptTable
+
+    inputs, answers = texts(setting, backbone.vocabulary)
+    tasks = setting["tasks"]
+    module = PromptTable(
+        torch.randn(tasks, setting["virtual"], backbone.hidden_size) * backbone.embedding_scale
+    )
+    items = [
+        Item(TokenRow(str(n), tuple(given), tuple(answer)), n % tasks)
+        for n, (given, answer) in enumerate(zip(inputs, answers, strict=True))
+    ]
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
+
+    def step() -> None:
+        before = prefix_of(backbone, module.prompts(range(tasks)), [()] * tasks)
+        run_step(backbone, before, items, microbatch_tokens=setting.get("microbatch", 8192))
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def theirs(backbone: Any, setting: dict[str, Any], contender: str) -> Step:
+    """One step of a PEFT method around the same model."""
+    import peft
+
+    inputs, answers = texts(setting, backbone.vocabulary)
+    ids = torch.tensor([i + a for i, a in zip(inputs, answers, strict=True)])
+    labels = torch.tensor([[-100] * len(i) + a for i, a in zip(inputs, answers, strict=True)])
+    more: dict[str, Tensor] = {}
+    kind = peft.TaskType.CAUSAL_LM
+    if contender == "peft-lora":
+        config: Any = peft.LoraConfig(task_type=kind, r=16, target_modules="all-linear")
+    elif contender == "peft-prompt-tuning":
+        config = peft.PromptTuningConfig(task_type=kind, num_virtual_tokens=setting["virtual"])
+    else:
+        config = peft.MultitaskPromptTuningConfig(
+            task_type=kind, num_virtual_tokens=setting["virtual"], num_tasks=setting["tasks"]
+        )
+        more["task_ids"] = torch.arange(len(ids)) % setting["tasks"]
+    model = peft.get_peft_model(backbone.model, config)
+    model.train()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-3)
+    mask = torch.ones_like(ids)
+
+    def step() -> None:
+        model(input_ids=ids, attention_mask=mask, labels=labels, **more).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
+    """What one contender reaches in this process."""
+    from clinprompt.backbone.model import load
+
+    torch.set_num_threads(setting["threads"])
+    torch.set_flush_denormal(True)
+    backbone = load(setting["backbone"], dtype="bfloat16")
+    step: Step
+    if contender == "clinprompt":
+        step = ours(backbone, setting)
+    else:
+        for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
+            config._attn_implementation = "sdpa"  # what a user of PEFT has
+        step = theirs(backbone, setting, contender)
+    top = harness.matmul_peak()
+    before = harness.resident()
+    harness.reset_peak()
+    seconds = median(harness.timed(step, setting["steps"]))
+    tokens = setting["rows"] * setting["tokens"]
+    if contender != "peft-lora":
+        tokens += setting["tasks"] * setting["virtual"]
+    return {
+        "examples_per_second": setting["rows"] / seconds,
+        "seconds_per_step": seconds,
+        "memory_over_model_mb": harness.peak() - before,
+        "share_of_peak": 4 * backbone.parameters * tokens / seconds / top,
+        "matmul_gflops": top / 1e9,
+    }
+
+
+def main() -> None:
+    """Measure all contenders in turn, and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
+    parser.add_argument("--setting", default="{}", help="JSON over the defaults: " + str(DEFAULT))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=list(CONTENDERS))
+    parser.add_argument("-o", "--out", type=Path)
+    options = parser.parse_args()
+    setting = {**DEFAULT, **json.loads(options.setting)}
+    if options.contender:
+        print(json.dumps(measure(options.contender, setting)))
+        return
+    found = harness.rounds(__file__, options.only, setting, options.rounds)
+    ratios = {
+        name: {
+            "speed": round(
+                found["clinprompt"]["examples_per_second"] / one["examples_per_second"], 2
+            ),
+            "memory": round(
+                found["clinprompt"]["memory_over_model_mb"] / one["memory_over_model_mb"], 3
+            ),
+        }
+        for name, one in found.items()
+        if name != "clinprompt" and "failed" not in one and "clinprompt" in found
+    }
+    harness.write(
+        {
+            "question": "training step",
+            "setting": setting,
+            "machine": harness.machine(),
+            "contenders": found,
+            "clinprompt_over": ratios,
+        },
+        options.out,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""The layers of a Llama-like backbone, one after the other.
+
+Shapes: B rows, Q columns, N tokens without padding, H hidden size, A positions that are read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from clinprompt.backbone.keyvalues import PrefixKV
+from clinprompt.backbone.lean.attention import Sharing, additive, attend
+from clinprompt.backbone.lean.halves import (
+    AttentionHalf,
+    FinalNorm,
+    Layout,
+    MlpHalf,
+    Weights,
+    project,
+)
+from clinprompt.backbone.notekv import NoteKV
+
+# Model classes whose layers are written out here; a class that is not named may differ in details.
+KNOWN = ("LlamaModel", "MistralModel", "Qwen2Model", "Qwen3Model")
+Want = Literal["all", "keys"] | tuple[Tensor, Tensor]
+
+
+class Lean:
+    """A decoder that takes what the library's decoder takes, and gives the same.
+
+    Args:
+        decoder: the library's decoder, such as ``LlamaModel``; its weights are shared.
+    """
+
+    def __init__(self, decoder: Any) -> None:
+        self.decoder = decoder
+        self.config = decoder.config
+        kinds = getattr(self.config, "layer_types", None)
+        self.kinds = list(kinds or ["full_attention"] * len(decoder.layers))
+        self.layers = [weights_of(layer) for layer in decoder.layers]
+        self.norm, self.epsilon = decoder.norm.weight, decoder.norm.variance_epsilon
+
+    @classmethod
+    def of(cls, decoder: Any) -> Lean | str:
+        """A lean decoder, or why there is none for these layers."""
+        name = type(decoder).__name__
+        if name not in KNOWN:
+            return f"layers of {name} are not known"
+        reason = changed(decoder)
+        return reason or cls(decoder)
+
+    def run(
+        self,
+        embeddings: Tensor,
+        positions: Tensor,
+        mask: Tensor | dict[str, Tensor],
+        cache: Any,
+        *,
+        valid: Tensor | None = None,
+        want: Want = "all",
+    ) -> Tensor:
+        """Last hidden states.
+
+        Args:
+            embeddings: [B, Q, H].
+            positions: [B, Q].
+            mask: [B, 1, Q, K], or one by kind of layer.
+            cache: `PrefixKV`, or without gradients whatever has its ``update``.
+            valid: [B, Q] false for padding, which then takes no part outside of attention.
+            want: "all" positions; "keys" alone, kept in the cache; or rows and columns [A] of the
+                positions that are read.
+
+        Returns:
+            [B, Q, H], zero where there is padding; [A, H] for positions; for "keys" an empty
+            tensor.
+        """
+        layout, x = self._layout(embeddings, positions, mask, valid, want)
+        prefixes = None
+        if type(cache) is PrefixKV:
+            prefixes = cache.prefix
+            if prefixes is not None:
+                assert cache.rows is not None
+                layout.sharing = Sharing.of(cache.rows, len(prefixes[0][0]), x.dtype)
+        for number, weights in enumerate(self.layers):
+            last = number == len(self.layers) - 1
+            kind = self.kinds[number]
+            if type(cache) is PrefixKV:
+                before = (None, None) if prefixes is None else prefixes[number]
+                out, k, v = AttentionHalf.apply(x, *before, weights, layout, kind, last)
+                if cache.keep:
+                    cache.layers.append((k, v))
+            else:
+                out = self._step(x, weights, layout, kind, last, cache, number)
+            if out is None:  # keys alone were wanted
+                return embeddings.new_empty(0)
+            x = MlpHalf.apply(out, weights)
+        x = FinalNorm.apply(x, self.norm, self.epsilon)
+        if layout.read is not None:
+            return x
+        if layout.places is not None:
+            b, q, h = embeddings.shape
+            x = x.new_zeros(b * q, h).index_copy(0, layout.places, x)
+        return x.view(embeddings.shape)
+
+    def _step(
+        self,
+        x: Tensor,
+        weights: Weights,
+        layout: Layout,
+        kind: str,
+        last: bool,
+        cache: Any,
+        number: int,
+    ) -> Tensor:
+        """The attention half with a cache that says itself which keys there are (no gradients)."""
+        _, q, k, v, _ = project(x, weights, layout)
+        assert q is not None
+        if isinstance(cache, NoteKV):
+            mixed = cache.attend(q, k, v, layout.bias[kind], number)
+        else:
+            keys, values = cache.update(k, v, number)
+            mixed, _ = attend(q, keys, values, layout.bias[kind])
+        mixed = layout.packed(mixed.transpose(1, 2))
+        if last and layout.read is not None:
+            mixed, x = mixed.index_select(0, layout.read), x.index_select(0, layout.read)
+        return nn.functional.linear(mixed, weights.o, weights.biases[3]).add_(x)
+
+    def _layout(
+        self,
+        embeddings: Tensor,
+        positions: Tensor,
+        mask: Tensor | dict[str, Tensor],
+        valid: Tensor | None,
+        want: Want,
+    ) -> tuple[Layout, Tensor]:
+        b, q, h = embeddings.shape
+        cos, sin = (part[:, :, None] for part in self.decoder.rotary_emb(embeddings, positions))
+        scale = self.decoder.layers[0].self_attn.scaling
+        masks = mask if isinstance(mask, dict) else dict.fromkeys(self.kinds, mask)
+        x, places = embeddings.reshape(b * q, h), None
+        if valid is not None and not bool(valid.all()):
+            places = valid.reshape(-1).nonzero()[:, 0]
+            x = x.index_select(0, places)
+        bias = {kind: additive(one, embeddings.dtype) for kind, one in masks.items()}
+        layout = Layout(b, q, places, cos, sin, cos * scale, sin * scale, bias)
+        layout.keys_only = isinstance(want, str) and want == "keys"
+        if not isinstance(want, str):
+            read = want[0] * q + want[1]
+            if places is not None:
+                order = torch.full((b * q,), -1, device=read.device)
+                order[places] = torch.arange(len(places), device=read.device)
+                read = order[read]
+            layout.read = read
+        return layout, x
+
+
+def changed(decoder: Any) -> str | None:
+    """Why the layers can't be run from their frozen weights now; None if they can."""
+    for layer in decoder.layers:
+        attention, mlp = layer.self_attn, layer.mlp
+        if type(getattr(mlp, "act_fn", None)).__name__ not in ("SiLU", "SiLUActivation"):
+            return "activation is not SiLU"
+        linear = (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj)
+        for module in (*linear, mlp.gate_proj, mlp.up_proj, mlp.down_proj):
+            if type(module) is not nn.Linear:
+                return f"a layer's weight is a {type(module).__name__}"
+            if module.weight.requires_grad:
+                return "weights are trained"
+        if any(module.bias is not None for module in (mlp.gate_proj, mlp.up_proj, mlp.down_proj)):
+            return "the feed-forward layers have biases"
+        norms = [layer.input_layernorm, layer.post_attention_layernorm]
+        norms += [n for n in (getattr(attention, f"{x}_norm", None) for x in "qk") if n is not None]
+        if any(norm.weight.requires_grad for norm in norms):
+            return "weights are trained"
+    return None
+
+
+def weights_of(layer: Any) -> Weights:
+    """A library's layer as its frozen weights."""
+    attention, mlp = layer.self_attn, layer.mlp
+    norm = layer.input_layernorm
+    size = attention.head_dim
+    q_norm, k_norm = (getattr(attention, name, None) for name in ("q_norm", "k_norm"))
+    projections = (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj)
+    q, k, v, o = projections
+    return Weights(
+        heads=q.out_features // size,
+        key_heads=k.out_features // size,
+        size=size,
+        epsilon=norm.variance_epsilon,
+        norm=norm.weight,
+        q=q.weight,
+        k=k.weight,
+        v=v.weight,
+        o=o.weight,
+        biases=(q.bias, k.bias, v.bias, o.bias),
+        q_norm=None if q_norm is None else q_norm.weight,
+        k_norm=None if k_norm is None else k_norm.weight,
+        mlp_norm=layer.post_attention_layernorm.weight,
+        gate=mlp.gate_proj.weight,
+        up=mlp.up_proj.weight,
+        down=mlp.down_proj.weight,
+    )

@@ -1,0 +1,214 @@
+"""The fittings and answers of a comparison: how many there are of each, and what one is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from clinprompt import verbalize
+from clinprompt.experiments.compare.cell import Shots
+from clinprompt.experiments.compare.methods import Entry
+from clinprompt.experiments.compare.methods.prompts import Grouped, Vectors, _Prompts
+from clinprompt.experiments.compare.methods.untrained import InContext
+from clinprompt.experiments.compare.methods.weights import FineTuning, Lora
+from clinprompt.experiments.compare.plan import Plan, Unit
+from clinprompt.experiments.compare.recipe import CompareRecipe, NamedBackbone
+from clinprompt.experiments.plan.memory import SIZES
+from clinprompt.experiments.plan.rows import Rows, TestRow
+from clinprompt.experiments.plan.shapes import Shape
+from clinprompt.experiments.plan.stages import (
+    Answering,
+    Training,
+    adapt_training,
+    answering,
+    weights_training,
+)
+from clinprompt.inference.limits import LIMITS
+from clinprompt.tasks.card import Card
+from clinprompt.training.settings import AdaptRecipe, AdaptSettings, Optimiser
+
+FLOAT32 = 4
+
+
+def fittings(plan: Plan, backbone: NamedBackbone) -> dict[tuple[str, str, Shots], int]:
+    """How often something is trained on a backbone: (method, first target, shots) -> times.
+
+    A fitting that rates are chosen on runs once for every entry of the grid, any other once.
+    """
+    units = {cell.unit.ids[0]: cell.unit for cell in plan.cells if cell.unit.backbone == backbone}
+    tried = {
+        other.ids[0]
+        for cell in plan.cells
+        if cell.unit.backbone == backbone
+        for other in cell.tuned_on
+    }
+    found: dict[tuple[str, str, Shots], int] = {}
+    for name, unit in units.items():
+        if unit.shots == 0 or not unit.entry.method.groups:
+            continue
+        key = (unit.entry.id, unit.name, unit.shots)
+        tries = len(unit.entry.settings.rates) if name in tried else 1
+        found[key] = found.get(key, 0) + tries
+    return found
+
+
+def lora_parameters(shape: Shape, rank: int, layers: Sequence[str] | str) -> int:
+    """Parameters of adapters [in, R] and [R, out] on the named linear maps of every layer."""
+    return sum(
+        rank * (one.given + one.made)
+        for layer in shape.linears
+        for one in layer
+        if layers == "all-linear" or one.name.split(".")[-1] in layers or one.name in layers
+    )
+
+
+def trainings(
+    plan: Plan, backbone: NamedBackbone, shape: Shape, rows: Rows, microbatch: int, dtype: str
+) -> list[Training]:
+    """One stage for every method, group of targets and shots; seeds and tries repeat it."""
+    found, counts = [], fittings(plan, backbone)
+    units: dict[tuple[str, str, Shots], Unit] = {}
+    for cell in plan.cells:
+        if cell.unit.backbone == backbone:
+            units.setdefault((cell.unit.entry.id, cell.unit.name, cell.unit.shots), cell.unit)
+    for key, unit in units.items():
+        if key not in counts:
+            continue
+        stage = _training(plan, unit, shape, rows, microbatch, dtype)
+        stage.repeats, stage.group = counts[key], f"{unit.entry.id}, {unit.shots} shots"
+        found.append(stage)
+    return found
+
+
+def _training(
+    plan: Plan, unit: Unit, shape: Shape, rows: Rows, microbatch: int, dtype: str
+) -> Training:
+    recipe, entry = plan.recipe, unit.entry
+    method, settings = entry.method, entry.settings
+    name = f"{entry.id}: {unit.name}, {unit.shots} shots"
+    shots = None if unit.shots == "full" else unit.shots
+    steps = plan.steps(unit.shots)
+    every = max(1, -(-steps // recipe.training.evaluations))
+    count = recipe.training.rows * len(unit.cards)
+    if isinstance(method, _Prompts):
+        fresh = not method.needs_metaprompt
+        prompt = recipe.prompt.model_copy(update={"length": length_of(plan, unit)})
+        source = plan.source(unit)
+        adapt = AdaptRecipe(
+            seed=unit.seed,
+            prompt=prompt,
+            data=recipe.data,
+            adapt=AdaptSettings(
+                steps=steps,
+                rows=count,
+                evaluate_every=every,
+                init=getattr(settings, "init", None) if not fresh else "mean",  # type: ignore[arg-type]
+                trainable="vectors" if isinstance(method, Vectors) else "all",
+            ),
+        )
+        stage = adapt_training(
+            adapt,
+            unit.cards,
+            shape,
+            rows,
+            microbatch,
+            fresh=fresh,
+            shots=shots,
+            sources=len(source.tasks),
+            name=name,
+        )
+        if isinstance(method, Grouped):
+            stage.stored = stage.trainable * FLOAT32
+        return stage
+    if not isinstance(method, Lora | FineTuning):
+        raise TypeError(f"no plan for method {method.name}")
+    tasks = [
+        rows.task(card, recipe.data, 0, unit.seed, shots=shots, suite=None) for card in unit.cards
+    ]
+    optimiser = Optimiser(steps=steps, rows=count, evaluate_every=every)
+    if isinstance(method, Lora):
+        given: Any = settings  # a LoRA method's own
+        trainable = lora_parameters(shape, given.rank, given.layers)
+        return weights_training(
+            name, "lora", trainable, tasks, optimiser, unit.seed, microbatch, trainable * FLOAT32
+        )
+    return weights_training(
+        name,
+        "full",
+        shape.parameters,
+        tasks,
+        optimiser,
+        unit.seed,
+        microbatch,
+        shape.parameters * SIZES[dtype],
+    )
+
+
+def length_of(plan: Plan, unit: Unit) -> int:
+    """P of a method's prompt, 0 where it has none."""
+    entry = unit.entry
+    if not isinstance(entry.method, _Prompts):
+        return 0
+    return entry.method.context_tokens(entry.settings, plan.recipe, plan.source(unit).length)
+
+
+def answerings(plan: Plan, backbone: NamedBackbone, rows: Rows) -> list[Answering]:
+    """One stage for every method, target and number of shots."""
+    found: dict[tuple[str, str, Shots], Answering] = {}
+    for cell in plan.cells:
+        unit = cell.unit
+        if unit.backbone != backbone:
+            continue
+        key = (unit.entry.id, cell.card.name, unit.shots)
+        if key in found:
+            found[key].repeats += 1
+            continue
+        found[key] = _answering(plan, unit, cell.card, rows)
+    return list(found.values())
+
+
+def _answering(plan: Plan, unit: Unit, card: Card, rows: Rows) -> Answering:
+    recipe, entry = plan.recipe, unit.entry
+    evaluation = recipe.evaluation
+    stage = answering(
+        f"answers of {entry.id}: {card.name}, {unit.shots} shots",
+        card,
+        rows,
+        length_of(plan, unit),
+        limit=evaluation.examples,
+        most_input=evaluation.max_input,
+    )
+    stage.group = "answers"
+    if evaluation.dev_examples:
+        stage.rows = stage.rows + rows.test(card, evaluation.dev_examples, "dev")
+    if isinstance(entry.method, InContext):
+        stage.prefix += shown_tokens(recipe, entry, card, unit, rows)
+    if not entry.method.groups or unit.shots == 0:
+        stage.rows = [_to_the_limit(row, card, evaluation.max_new) for row in stage.rows]
+    return stage
+
+
+def _to_the_limit(row: TestRow, card: Card, max_new: int | None) -> TestRow:
+    """An untrained backbone seldom ends an open answer where it should."""
+    if card.closed:
+        return row
+    limit = LIMITS[card.form].of(row.input) if max_new is None else max_new
+    return TestRow(row.input, row.options, limit)
+
+
+def shown_tokens(recipe: CompareRecipe, entry: Entry, card: Card, unit: Unit, rows: Rows) -> int:
+    """Tokens of the examples in the context, as many as fit."""
+    settings: Any = entry.settings
+    shots = None if unit.shots == "full" else unit.shots
+    task = rows.task(card, recipe.data, 0, unit.seed, shots=shots)
+    evaluation, context = recipe.evaluation, rows.shape.context
+    fixed = len(rows.codec.fixed(verbalize.instruction(card)))
+    room = context - fixed - (evaluation.max_input or context // 2) - (evaluation.max_new or 256)
+    room = room if settings.max_tokens is None else min(room, settings.max_tokens)
+    total = 0
+    for row in task.rows["train"][: settings.k or 64]:
+        own = len(row.input) + len(row.answer)
+        if total + own > room:
+            break
+        total += own
+    return total

@@ -1,0 +1,316 @@
+"""The stages of a recipe as they will run: which rows in which steps, and what is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from clinprompt import verbalize
+from clinprompt.experiments.plan.rows import Rows, TestRow
+from clinprompt.experiments.plan.shapes import Shape
+from clinprompt.experiments.plan.work import (
+    Method,
+    Step,
+    dev_steps,
+    forward,
+    shaped,
+    stage_steps,
+)
+from clinprompt.tasks.card import Card
+from clinprompt.tasks.suite import Suite
+from clinprompt.training.batch import Item
+from clinprompt.training.data import TokenTask
+from clinprompt.training.prepare import require_distinct
+from clinprompt.training.sampler import Sampler, mixing_weights
+from clinprompt.training.settings import AdaptRecipe, DistilSettings, Optimiser, Recipe
+from clinprompt.training.source import source_cards, wants_cache
+
+FLOAT32 = 4
+Kind = Literal["table", "decomposed", "vectors", "weights"]
+_NEAREST_ROWS = 32  # as `training.adapt` looks at
+
+
+@dataclass
+class Training:
+    """A stage that trains something.
+
+    Attributes:
+        kind: what is trained: plain prompts; P* with task vectors; vectors alone; weights.
+        method: how gradients flow.
+        tasks: with train and dev rows.
+        length: P; 0 where there is no prompt.
+        rank: R.
+        trainable: trained parameters.
+        adapters: parameters of LoRA.
+        stored: bytes of what is kept in the end.
+        once: FLOPs of forward passes before the first step.
+        distil: the distillation's settings, where teachers are asked in every step or cached.
+        cached: answer tokens whose teacher states are kept.
+        shapes: shapes of the steps that were looked at, by step.
+        dev: shapes of one round of dev losses.
+        repeats: how often the stage runs (tries of learning rates, seeds).
+        group: stages that a table shows as one; empty: alone.
+    """
+
+    name: str
+    kind: Kind
+    method: Method
+    tasks: list[TokenTask]
+    sampler: Sampler
+    settings: Optimiser
+    length: int
+    rank: int
+    trainable: int
+    stored: int
+    microbatch: int
+    adapters: int = 0
+    once: float = 0.0
+    distil: DistilSettings | None = None
+    cached: int = 0
+    repeats: int = 1
+    group: str = ""
+    shapes: dict[int, Step] = field(default_factory=dict)
+    dev: list[Step] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.resize(self.microbatch)
+
+    def resize(self, microbatch: int) -> None:
+        """Take micro-batches of so many tokens."""
+        self.microbatch = microbatch
+        self.shapes = stage_steps(self.sampler, self.tasks, self.length, microbatch)
+        self.dev = dev_steps(self.tasks, self.length, microbatch)
+
+    @property
+    def evaluations(self) -> int:
+        """Rounds of dev losses: the start, every so many steps, and the end."""
+        steps, every = self.settings.steps, self.settings.evaluate_every
+        return 1 + math.ceil(steps / every)
+
+    @property
+    def same_pass(self) -> bool:
+        """Whether teachers answer in every step."""
+        return self.distil is not None and not self.cached
+
+    @property
+    def teacher_prefix(self) -> int:
+        """S of the teachers' prefixes that are held; 0 without."""
+        if self.distil is None or any(one.notes for one in self.shapes.values()):
+            return 0
+        return self.length + max(len(task.fixed) for task in self.tasks)
+
+
+@dataclass
+class Answering:
+    """A stage that answers test examples.
+
+    Attributes:
+        prefix: tokens of prompt and instruction, computed once.
+        group: as of `Training`.
+    """
+
+    name: str
+    card: Card
+    rows: list[TestRow]
+    prefix: int
+    repeats: int = 1
+    group: str = ""
+
+
+def prompt_numbers(shape: Shape, length: int, rank: int, tasks: int) -> int:
+    """P* and the vectors of some tasks."""
+    return length * shape.hidden + tasks * rank * (length + shape.hidden)
+
+
+def source_trainings(recipe: Recipe, shape: Shape, rows: Rows, microbatch: int) -> list[Training]:
+    """Teachers and distillation, as `training.source` sets them up.
+
+    Raises:
+        ClinpromptError: what `source_cards`, loading and tokenising raise.
+    """
+    cards, suite = source_cards(recipe)
+    length, rank = recipe.prompt.length, recipe.prompt.rank
+    tasks = [rows.task(card, recipe.data, length, recipe.seed, suite=suite) for card in cards]
+    sizes = [len(task.rows["train"]) for task in tasks]
+    found = []
+    plain = len(tasks) * length * shape.hidden
+    teaching, distil = recipe.teachers, recipe.distil
+    if distil.distillation and recipe.teachers_from is None:
+        sampler = Sampler(
+            sizes,
+            steps=teaching.steps,
+            rows=teaching.rows,
+            seed=recipe.seed,
+            per_step=teaching.tasks_per_step,
+        )
+        found.append(
+            Training(
+                "teachers",
+                "table",
+                "prompt",
+                tasks,
+                sampler,
+                teaching,
+                length,
+                rank,
+                plain,
+                plain * FLOAT32,
+                microbatch,
+            )
+        )
+    sampler = Sampler(
+        sizes,
+        steps=distil.steps,
+        rows=distil.rows,
+        seed=recipe.seed + 1,
+        kappa=distil.kappa if distil.stochastic else None,
+        per_step=distil.kappa,
+        weights=mixing_weights(
+            sizes, distil.mixing, cap=distil.mixing_cap, temperature=distil.mixing_temperature
+        ),
+    )
+    whole = prompt_numbers(shape, length, rank, len(tasks))
+    trainable = whole if distil.decomposition else length * shape.hidden
+    stage = Training(
+        "distil",
+        "decomposed",
+        "prompt",
+        tasks,
+        sampler,
+        distil,
+        length,
+        rank,
+        trainable,
+        whole * FLOAT32,
+        microbatch,
+    )
+    if distil.distillation:
+        stage.distil = distil
+        some = next(iter(stage.shapes.values()))
+        stage.once = forward(shape, Step(len(tasks), stage.teacher_prefix or some.prefix, 0, ()))
+        if wants_cache(distil, sampler):
+            _cache(stage, shape)
+    return [*found, stage]
+
+
+def _cache(stage: Training, shape: Shape) -> None:
+    """Teachers answer every example that will be drawn once, before the first step."""
+    for slot, (task, drawn) in enumerate(
+        zip(stage.tasks, stage.sampler.drawn.tolist(), strict=True)
+    ):
+        rows = task.rows["train"]
+        unique = min(drawn, len(rows))
+        if not unique:
+            continue
+        stage.cached += round(unique * sum(len(row.answer) for row in rows) / len(rows))
+        # Rows are drawn at random; some of them stand for all.
+        some = rows[:: max(1, len(rows) // 64)]
+        step = shaped(
+            [Item(row, slot) for row in some], stage.tasks, stage.length, stage.microbatch
+        )
+        stage.once += forward(shape, step, prefix=False, head=False) * unique / len(some)
+
+
+def adapt_training(
+    recipe: AdaptRecipe,
+    cards: Sequence[Card],
+    shape: Shape,
+    rows: Rows,
+    microbatch: int,
+    *,
+    fresh: bool,
+    shots: int | None,
+    sources: int = 21,
+    suite: Suite | None = None,
+    name: str | None = None,
+) -> Training:
+    """Target adaptation of one task or a group, or plain prompt tuning, as `training.adapt`.
+
+    Args:
+        fresh: plain prompt tuning.
+        sources: source tasks of the metaprompt, where the start is chosen among them.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-081 a task named twice; what loading and tokenising raise.
+    """
+    require_distinct(cards)
+    settings, length, rank = recipe.adapt, recipe.prompt.length, recipe.prompt.rank
+    tasks = [
+        rows.task(card, recipe.data, length, recipe.seed, shots=shots, suite=suite)
+        for card in cards
+    ]
+    sampler = Sampler(
+        [len(task.rows["train"]) for task in tasks],
+        steps=settings.steps,
+        rows=settings.rows,
+        seed=recipe.seed,
+    )
+    kind: Kind = "table" if fresh else "decomposed"
+    if fresh:
+        trainable = len(tasks) * length * shape.hidden
+        stored = trainable * FLOAT32
+    else:
+        whole = prompt_numbers(shape, length, rank, len(tasks))
+        vectors = whole - length * shape.hidden
+        kind = "decomposed" if settings.trainable == "all" else "vectors"
+        trainable = whole if kind == "decomposed" else vectors
+        stored = trainable * FLOAT32
+    what = "prompt tuning" if fresh else "adapt" if kind == "decomposed" else "adapt vectors"
+    many = "all" if shots is None else str(shots)
+    title = name or f"{what}: {', '.join(card.name for card in cards)}, {many} shots"
+    stage = Training(
+        title, kind, "prompt", tasks, sampler, settings, length, rank, trainable, stored, microbatch
+    )
+    if not fresh and settings.init in ("nearest", "dev"):
+        stage.once = sum(_choice(task, shape, stage, sources) for task in tasks)
+    return stage
+
+
+def _choice(task: TokenTask, shape: Shape, stage: Training, sources: int) -> float:
+    """Forward passes that choose where a target's task vectors start."""
+    items = [Item(row, 0) for row in task.rows["train"][:_NEAREST_ROWS]]
+    return sources * forward(shape, shaped(items, [task], stage.length, stage.microbatch))
+
+
+def weights_training(
+    name: str,
+    method: Literal["lora", "full"],
+    trainable: int,
+    tasks: list[TokenTask],
+    settings: Optimiser,
+    seed: int,
+    microbatch: int,
+    stored: int,
+) -> Training:
+    """LoRA or full fine-tuning on the same rows behind the bare instruction."""
+    sampler = Sampler(
+        [len(task.rows["train"]) for task in tasks],
+        steps=settings.steps,
+        rows=settings.rows,
+        seed=seed,
+    )
+    stage = Training(
+        name, "weights", method, tasks, sampler, settings, 0, 1, trainable, stored, microbatch
+    )
+    stage.adapters = trainable if method == "lora" else 0
+    return stage
+
+
+def answering(
+    name: str,
+    card: Card,
+    rows: Rows,
+    length: int,
+    *,
+    limit: int | None = None,
+    most_input: int | None = None,
+    suite: Suite | None = None,
+) -> Answering:
+    """Answering a task's test examples behind a prompt of so many tokens."""
+    found = rows.test(card, limit, suite=suite)
+    if most_input is not None:
+        found = [TestRow(min(r.input, most_input), r.options, r.answer) for r in found]
+    fixed = rows.codec.fixed(verbalize.instruction(card))
+    return Answering(name, card, found, length + len(fixed))

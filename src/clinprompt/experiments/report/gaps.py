@@ -1,0 +1,171 @@
+"""Paired differences between two methods of a comparison.
+
+Both methods answered the same test examples. A bootstrap draw takes the same documents for both and
+for all seeds, and its difference is that of the means over seeds; draws of different targets are
+independent, and an average's draw is the mean of its targets' draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Literal
+
+import numpy as np
+
+from clinprompt.errors import ClinpromptError
+from clinprompt.experiments.compare.cell import PREDICTIONS_FILE, Shots
+from clinprompt.experiments.report.reading import Results, Slot
+from clinprompt.experiments.report.rebuilt import rebuilt
+from clinprompt.metrics import bootstrap_draws
+from clinprompt.metrics.bootstrap import interval
+from clinprompt.metrics.tally import Array
+from clinprompt.tasks import catalogue
+from clinprompt.tasks.card import Card
+
+Outcome = Literal["win", "loss", "tie", "open"]
+_SAME = 1e-3  # points by which a score may differ from the one in the cell
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A method's score minus a reference's, in points, with its 95 % interval.
+
+    Without an interval (`low` is None) nothing can be said about who wins.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """A win or loss only if the whole interval lies on one side of 0."""
+        if self.low is None or self.high is None:
+            return "open"
+        return "win" if self.low > 0 else "loss" if self.high < 0 else "tie"
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A cell's bootstrap draws [R], and the test examples that they are over."""
+
+    draws: Array
+    examples: frozenset[tuple[str, str]]
+
+
+@dataclass
+class Gaps:
+    """Differences by place; what is computed once is kept.
+
+    Attributes:
+        results: the comparison.
+        problems: why some differences have no interval, each once.
+    """
+
+    results: Results
+    problems: dict[str, None] = field(default_factory=dict)
+    _cells: dict[str, _Drawn | None] = field(default_factory=dict)
+    _cards: dict[str, Card | None] = field(default_factory=dict)
+
+    def at(
+        self, backbone: str, target: str, method: str, reference: str, shots: Shots
+    ) -> Gap | None:
+        """The difference on one target; None if the two have no finished seed in common."""
+        found = self._pair(backbone, target, method, reference, shots)
+        if found is None:
+            return None
+        value, draws, _ = found
+        return Gap(value) if draws is None else Gap(value, *interval(draws))
+
+    def average(self, backbone: str, method: str, reference: str, shots: Shots) -> Gap | None:
+        """The mean difference over all targets; None if any planned cell of the two is missing."""
+        values, all_draws = [], []
+        for target in self.results.targets:
+            found = self._pair(backbone, target, method, reference, shots)
+            if found is None or not found[2]:
+                return None
+            values.append(found[0])
+            all_draws.append(found[1])
+        known = [draws for draws in all_draws if draws is not None]
+        if len(known) < len(values):
+            return Gap(fmean(values))
+        return Gap(fmean(values), *interval(np.mean(known, axis=0)))
+
+    def _pair(
+        self, backbone: str, target: str, method: str, reference: str, shots: Shots
+    ) -> tuple[float, Array | None, bool] | None:
+        """Difference, its draws [R] where known, and whether all planned seeds of both are in it.
+
+        Only seeds that both have count, so that the methods had the same training examples.
+        """
+        ours, theirs = (
+            {slot.plan.key.seed: slot for slot in self.results.seeds(backbone, target, m, shots)}
+            for m in (method, reference)
+        )
+        both = [s for s in ours if s in theirs and ours[s].done and theirs[s].done]
+        if not both:
+            return None
+        value = fmean(_value(ours[s]) - _value(theirs[s]) for s in both)
+        whole = all(slot.done for slot in (*ours.values(), *theirs.values()))
+        pairs = [(self._drawn(ours[s]), self._drawn(theirs[s])) for s in both]
+        known = [(a, b) for a, b in pairs if a is not None and b is not None]
+        if len(known) < len(pairs):
+            return value, None, whole
+        if len({one.examples for pair in known for one in pair}) > 1:
+            self.problems[f"{target}: the test examples of {method} and {reference} differ"] = None
+            return value, None, whole
+        return value, np.mean([a.draws - b.draws for a, b in known], axis=0), whole
+
+    def _drawn(self, slot: Slot) -> _Drawn | None:
+        """The draws of a finished cell; None (and a problem) if they can't be had."""
+        if slot.plan.id not in self._cells:
+            try:
+                self._cells[slot.plan.id] = self._draw(slot)
+            except ClinpromptError as error:  # its text may name ids, never texts
+                self.problems[f"{slot.plan.id}: {error.code}, {error.message}"] = None
+                self._cells[slot.plan.id] = None
+        return self._cells[slot.plan.id]
+
+    def _draw(self, slot: Slot) -> _Drawn | None:
+        target = slot.plan.key.target
+        card = self._card(target)
+        if card is None:
+            self.problems[f"{target}: its task card is not at hand"] = None
+            return None
+        items = rebuilt(card, slot.plan.key.folder(self.results.folder) / PREDICTIONS_FILE)
+        if not items:
+            self.problems[f"{slot.plan.id}: no predictions lie beside it"] = None
+            return None
+        settings = self.results.plan.recipe.get("statistics") or {}
+        value, draws = bootstrap_draws(
+            card,
+            items,
+            metric=slot.plan.metric,
+            resamples=int(settings.get("resamples", 1000)),
+            # Targets are drawn apart, so that their draws are independent.
+            seed=int(settings.get("seed", 0)) + 1 + self.results.targets.index(target),
+        )
+        if abs(value - _value(slot)) > _SAME:
+            self.problems[f"{slot.plan.id}: its predictions do not give its score"] = None
+            return None
+        return _Drawn(draws, frozenset((item.id, item.document) for item in items))
+
+    def _card(self, target: str) -> Card | None:
+        if target not in self._cards:
+            self._cards[target] = None
+            for name in (target, *map(str, self.results.plan.recipe.get("targets") or ())):
+                try:
+                    card = catalogue.find(name)
+                except (ClinpromptError, OSError):
+                    continue
+                if card.name == target:
+                    self._cards[target] = card
+                    break
+        return self._cards[target]
+
+
+def _value(slot: Slot) -> float:
+    assert slot.cell is not None
+    assert slot.cell.main is not None
+    return slot.cell.main.value

@@ -1,0 +1,185 @@
+"""Prompts that stand after the text: a note is encoded once, and all its tasks ask it together.
+
+Rows of one note come together, closed and open ones one after the other while the note's keys and
+values are there, so each note goes through the backbone once however many tasks ask it.
+
+Shapes: P prompt length, H hidden size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from clinprompt.backbone import decode
+from clinprompt.backbone.after import Notes, suffixes
+from clinprompt.backbone.decode import Generated
+from clinprompt.backbone.engine import Prefix, Soft
+from clinprompt.backbone.model import Backbone
+from clinprompt.inference.batches import Size
+from clinprompt.inference.grounding import Grounding
+from clinprompt.inference.requests import PredictorSettings, Row
+
+# Keys and values that a row sees take memory but no time to speak of: so many columns may be held
+# for one that is computed.
+_HELD = 8
+
+
+class Asking(Protocol):
+    """What of a task stands behind a note."""
+
+    @property
+    def prompt(self) -> Tensor | None:
+        """[P, H]; None for the instruction alone."""
+        ...
+
+    @property
+    def fixed(self) -> Sequence[int]:
+        """Token ids behind the prompt."""
+        ...
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A batch as the backbone reads it.
+
+    Attributes:
+        prefix: what the rows attend to: a task's prompt and instruction, or a note.
+        inputs: token ids of each row; soft prompts have columns among them.
+        places: of each row, its prefix.
+        soft: the soft prompts that the rows begin with, if any.
+    """
+
+    prefix: Prefix
+    inputs: list[list[int]]
+    places: list[int]
+    soft: Soft | None = None
+
+
+def laid(notes: Notes, rows: Sequence[Row], tasks: Sequence[Asking]) -> Laid:
+    """Rows behind their notes.
+
+    Args:
+        notes: encodes them.
+        rows: of any notes; those of one note share it.
+        tasks: the task of each row.
+    """
+    prefix, places = notes.prefix([row.seen.ids[: row.shared] for row in rows])
+    distinct = list({id(task): task for task in tasks}.values())
+    number = {id(task): k for k, task in enumerate(distinct)}
+    of = [number[id(task)] for task in tasks]
+    prompts = [_prompt(task, notes) for task in distinct]
+    lengths = [len(prompt) for prompt in prompts]
+    inputs = suffixes(
+        lengths, [task.fixed for task in tasks], [row.seen.ids[row.shared :] for row in rows], of
+    )
+    soft = None
+    if any(lengths):
+        device = notes.backbone.device
+        soft = Soft(
+            pad_sequence(prompts, batch_first=True),
+            torch.tensor(lengths, device=device),
+            torch.tensor(of, device=device),
+        )
+    return Laid(prefix, inputs, places, soft)
+
+
+def _prompt(task: Asking, notes: Notes) -> Tensor:
+    if task.prompt is not None:
+        return task.prompt
+    return torch.zeros(0, notes.backbone.hidden_size, device=notes.backbone.device)
+
+
+def shares_notes(backbone: Backbone, settings: PredictorSettings) -> bool:
+    """Whether rows can be decoded while they share their notes' keys and values.
+
+    Elsewhere each row in the decoder's memory has a copy of its note.
+    """
+    return backbone.lean is not None and not settings.drawn
+
+
+def together(
+    backbone: Backbone,
+    batch: Laid,
+    rows: Sequence[Row],
+    stops: frozenset[int],
+    hold: Callable[[Row], Grounding | None],
+) -> Iterator[tuple[int, Generated, Grounding | None]]:
+    """Decode a batch of open rows side by side; a row that ends leaves the batch.
+
+    Args:
+        stops: ids that end a row.
+        hold: makes what a row is held to.
+
+    Yields:
+        Place of a row, its tokens, and what they were held to.
+    """
+    held = [hold(row) for row in rows]
+    generated = decode.greedy(
+        backbone,
+        batch.prefix,
+        batch.inputs,
+        batch.places,
+        stops=stops,
+        max_new=[row.max_new for row in rows],
+        constraints=held,
+        soft=batch.soft,
+    )
+    for place, (new, own) in enumerate(zip(generated, held, strict=True)):
+        yield place, new, own
+
+
+def note_batches(rows: Sequence[Row], sizes: Sequence[Size], budget: int) -> list[list[int]]:
+    """Indices of rows, batch by batch: closed or open ones, and note by note.
+
+    Notes are taken in bundles of similar length, of at most `budget` tokens or one note. A batch
+    computes at most `budget` padded columns and holds at most eight times as many, or has one row.
+
+    Args:
+        sizes: with a row's note as its prefix.
+        budget: padded tokens.
+    """
+    found: list[list[int]] = []
+    for bundle in _bundles(rows, budget):
+        for closed in (True, False):
+            part = [i for i in bundle if bool(rows[i].options) == closed]
+            found += _within(part, sizes, budget)
+    return found
+
+
+def _bundles(rows: Sequence[Row], budget: int) -> list[list[int]]:
+    asked: dict[tuple[int, ...], list[int]] = {}
+    for i, row in enumerate(rows):
+        asked.setdefault(tuple(row.seen.ids[: row.shared]), []).append(i)
+    found: list[list[int]] = []
+    tokens = 0
+    for note in sorted(asked, key=lambda ids: (-len(ids), asked[ids][0])):
+        if found and tokens + len(note) <= budget:
+            found[-1] += asked[note]
+            tokens += len(note)
+        else:
+            found.append(list(asked[note]))
+            tokens = len(note)
+    return found
+
+
+def _within(part: Sequence[int], sizes: Sequence[Size], budget: int) -> list[list[int]]:
+    """Rows of a bundle, cut where a batch would become too large."""
+    found: list[list[int]] = []
+    width = Size(0, 0, 0)
+    for index in part:
+        wider = width.widened(sizes[index])
+        count = len(found[-1]) + 1 if found else 1
+        computed = (wider.text + wider.answer) * count
+        if found and computed <= budget and wider.total * count <= _HELD * budget:
+            found[-1].append(index)
+            width = wider
+        else:
+            found.append([index])
+            width = sizes[index]
+    return found

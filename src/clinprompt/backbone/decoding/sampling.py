@@ -114,8 +114,9 @@ def choose(
 def draw(logits: Tensor, sampling: Sampling, chances: Sequence[float]) -> Tensor:
     """Draw a token for each row.
 
-    The candidates stand in a row, each as wide as its probability, and a chance points at one: a
-    rounding error of the logits moves borders by as little, so batches hardly ever differ.
+    The candidates stand in a row in the order of their ids, each as wide as its probability, and a
+    chance points at one. A rounding error of the logits moves borders by as little, and can't make
+    two candidates change places; so what is drawn hardly ever differs between batches.
 
     Args:
         logits: [B, V] without NaN; of rows with NaN or nothing finite the token means nothing.
@@ -137,6 +138,9 @@ def draw(logits: Tensor, sampling: Sampling, chances: Sequence[float]) -> Tensor
     if sampling.top_p < 1:
         # A candidate stays as long as those before it fall short.
         shares = shares.masked_fill(shares.cumsum(-1) - shares >= sampling.top_p, 0.0)
+    if ids is not None:
+        ids, order = ids.sort(dim=-1)
+        shares = shares.gather(-1, order)
     ends = shares.cumsum(-1)
     last = torch.nextafter(ends[:, -1:], ends.new_zeros(()))
     point = torch.tensor(list(chances), dtype=torch.float64, device=ends.device)[:, None]

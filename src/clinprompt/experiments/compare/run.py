@@ -11,7 +11,7 @@ from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare.cell import Cell, Comparison, Planned, read_cell
 from clinprompt.experiments.compare.checks import check
 from clinprompt.experiments.compare.plan import CellPlan, Plan
-from clinprompt.experiments.compare.recipe import CompareRecipe
+from clinprompt.experiments.compare.recipe import CompareRecipe, NamedBackbone
 from clinprompt.experiments.compare.resolve import resolve
 from clinprompt.experiments.compare.running import run_cell
 from clinprompt.experiments.compare.world import World
@@ -90,7 +90,8 @@ def compare(world: World, *, only: Sequence[str] = ()) -> list[Cell]:
         Interrupted: it was asked to stop; the same call goes on.
     """
     cells = begin(world, only)
-    prepare_sources(world, cells)
+    for backbone in to_train(world.plan, cells):
+        world.train(backbone)
     for number, one in enumerate(cells, 1):
         if world.should_stop():
             raise Interrupted(f"cell {number} of {len(cells)}")
@@ -100,27 +101,33 @@ def compare(world: World, *, only: Sequence[str] = ()) -> list[Cell]:
 
 
 def begin(world: World, only: Sequence[str]) -> list[CellPlan]:
-    """Write the plan down; the chosen cells that are to be run."""
-    write_plan(world.plan, world.out)
-    cells = waiting(world.plan, world.out, only)
-    done = len(chosen(world.plan, only)) - len(cells)
+    """Write down the plan and the metaprompts that are there; the chosen cells still to be run."""
+    plan = world.plan
+    write_plan(plan, world.out)
+    for backbone in plan.recipe.backbones:
+        source = plan.sources[backbone.id]
+        if source.metaprompt is not None and source.file is not None:
+            world.record(backbone, source.metaprompt, source.file, None)
+    cells = waiting(plan, world.out, only)
+    done = len(chosen(plan, only)) - len(cells)
     if done:
         world.say(f"{done} cells are done already")
     return cells
 
 
-def prepare_sources(world: World, cells: Sequence[CellPlan]) -> None:
-    """Record the metaprompts; train those that one of the cells needs."""
-    plan = world.plan
-    for backbone in plan.recipe.backbones:
-        source = plan.sources[backbone.id]
-        if source.metaprompt is not None and source.file is not None:
-            world.record(backbone, source.metaprompt, source.file, None)
-        elif any(
-            one.unit.backbone.id == backbone.id and one.unit.entry.method.needs_metaprompt
+def to_train(plan: Plan, cells: Sequence[CellPlan]) -> list[NamedBackbone]:
+    """The backbones that one of the cells needs a metaprompt for, where it has to be trained."""
+    return [
+        backbone
+        for backbone in plan.recipe.backbones
+        if plan.sources[backbone.id].recipe is not None
+        and any(
+            one.unit.backbone.id == backbone.id
+            and one.unit.entry.method.needs_metaprompt
+            and getattr(one.unit.entry.settings, "metaprompt", None) is None
             for one in cells
-        ):
-            world.train(backbone)
+        )
+    ]
 
 
 def chosen(plan: Plan, only: Sequence[str]) -> list[CellPlan]:

@@ -22,7 +22,7 @@ from clinprompt.experiments.compare.fitting import tried
 from clinprompt.experiments.compare.plan import CellPlan
 from clinprompt.experiments.compare.recipe import CompareRecipe
 from clinprompt.experiments.compare.resolve import resolve
-from clinprompt.experiments.compare.run import begin, finished, line_of, prepare_sources
+from clinprompt.experiments.compare.run import begin, finished, line_of, to_train
 from clinprompt.experiments.compare.running import blank, run_cell
 from clinprompt.experiments.compare.tuning import choose
 from clinprompt.experiments.compare.world import World
@@ -75,7 +75,7 @@ def perform(payload: Payload, work: Work) -> Reason | None:
 
 def _perform(world: World, work: Work) -> None:
     if work.kind == "source":
-        prepare_sources(world, [c for c in world.plan.cells if c.unit.backbone.id == work.id])
+        world.train(next(one for one in world.plan.recipe.backbones if one.id == work.id))
         return
     cell = next(one for one in world.plan.cells if one.key.id == work.id)
     if work.kind == "cell":
@@ -88,13 +88,7 @@ def _perform(world: World, work: Work) -> None:
 
 def stages(world: World, cells: Sequence[CellPlan]) -> list[list[Work]]:
     """The tasks, in groups: those of a group don't depend on each other, only on earlier groups."""
-    needing = [one for one in cells if one.unit.entry.method.needs_metaprompt]
-    sources = [
-        Work("source", backbone.id)
-        for backbone in world.plan.recipe.backbones
-        if any(one.unit.backbone.id == backbone.id for one in needing)
-        or world.plan.sources[backbone.id].metaprompt is not None
-    ]
+    sources = [Work("source", backbone.id) for backbone in to_train(world.plan, cells)]
     tuned: dict[tuple[str, ...], str] = {}
     together: dict[str, str] = {}
     for one in cells:

@@ -51,12 +51,15 @@ class Kept:
 # the compiled decoder, and the library's layers, of which every operation keeps its own.
 KEPT = {
     "library": Kept(hidden=0, accurate=2, inner=3, query=1, keys=1, scores=1),
-    "eager": Kept(hidden=0, accurate=2, inner=4, query=1, keys=1, scores=3),
+    "eager": Kept(hidden=0, accurate=2, inner=4, query=1, keys=1, scores=1.5),
     "lean": Kept(hidden=2, accurate=0, inner=2, query=1, keys=1, scores=1, padding=False),
     "compiled": Kept(hidden=2, accurate=0, inner=2, query=2, keys=1, scores=0, padding=False),
     "library-cuda": Kept(hidden=6, accurate=0, inner=4, query=4, keys=2, scores=0, padding=False),
 }
 LEAN_TYPES = ("llama", "mistral", "qwen2", "qwen3")
+
+# What one layer's backward pass makes for itself, as a share of what it keeps.
+PASSING = 1.0
 
 # The output head at one answer position: V logits and what the loss makes of them, in bytes.
 HEAD_BYTES = 16
@@ -114,7 +117,7 @@ def path_of(shape: Shape, device: str, method: Method = "prompt") -> str:
 def layers_bytes(
     shape: Shape, kept: Kept, one: Pass, keys: int, size: int, method: Method = "prompt"
 ) -> float:
-    """What all layers keep of one micro-batch.
+    """What all layers keep of one micro-batch, and one makes in passing.
 
     Args:
         keys: columns that a row sees.
@@ -128,7 +131,7 @@ def layers_bytes(
     whole = size * tokens * each + FLOAT32 * tokens * kept.accurate * shape.hidden
     whole += size * kept.keys * 2 * shape.kv_heads * shape.head_dim * one.rows * keys
     whole += size * kept.scores * shape.heads * one.tokens * keys
-    return shape.layers * whole
+    return (shape.layers + PASSING) * whole
 
 
 def keyvalue_bytes(shape: Shape, tokens: float, size: int) -> float:

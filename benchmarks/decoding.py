@@ -1,0 +1,177 @@
+"""How many tokens a second does decoding give, at some batch sizes?
+
+    python benchmarks/decoding.py --rounds 3 -o decoding.json
+
+Texts of 20 to L tokens behind an instruction of F tokens, four batches of them, and answers of 2 to
+A tokens, drawn so that most are short, as labels and lists are. bfloat16, greedy. Contenders, at
+batches of 1, 8 and 32 rows:
+
+- clinprompt: the decoder. The instruction's keys and values are kept, an ended row's place is taken
+  by the next one at once, and there are never more rows at a time than the batch has.
+- transformers: `generate` on the bare backbone, batch after batch, padded on the left, with the
+  instruction as text. A batch goes on until its last row has ended; what its other rows write after
+  their end is thrown away, and is not counted.
+- transformers-sorted: the same, with rows of similar answer length together. Nobody knows those
+  before; it is the best that batches could do.
+
+Where an answer ends does not follow from random texts, so it is set: rows are cut at their length.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any
+
+import harness
+import torch
+
+DEFAULT = {
+    "backbone": "smollm2",
+    "batch": 8,
+    "batches": 4,
+    "tokens": 60,
+    "fixed": 40,
+    "answer": 48,
+    "repeats": 1,
+    "threads": 2,
+}
+SIZES = (1, 8, 32)
+CONTENDERS = ("clinprompt", "transformers", "transformers-sorted")
+
+
+def rows_of(
+    setting: dict[str, Any], vocabulary: int
+) -> tuple[list[int], list[list[int]], list[int]]:
+    """Instruction, texts, and how many tokens each answer has."""
+    draw = Random(0)
+
+    def some(count: int) -> list[int]:
+        return [draw.randrange(100, vocabulary - 100) for _ in range(count)]
+
+    count = setting["batch"] * setting["batches"]
+    inputs = [some(draw.randint(20, setting["tokens"])) for _ in range(count)]
+    lengths = [2 + int((setting["answer"] - 2) * draw.random() ** 2) for _ in range(count)]
+    return some(setting["fixed"]), inputs, lengths
+
+
+def ours(backbone: Any, setting: dict[str, Any]) -> Callable[[], int]:
+    """The decoder that the predictor uses."""
+    from clinprompt.backbone import engine
+    from clinprompt.backbone.decoding import Ask, Decoder, Settings
+
+    fixed, inputs, lengths = rows_of(setting, backbone.vocabulary)
+    before = engine.prefix(backbone, [None], [fixed])
+    decoder = Decoder(backbone, Settings(frozenset(), slots=setting["batch"]))
+    asks = [Ask(ids, before, most) for ids, most in zip(inputs, lengths, strict=True)]
+    # As they come: the decoder is not told which answers are long.
+    return lambda: sum(len(new.ids) for _, new in decoder.stream(_wide(asks), len(asks)))
+
+
+def _wide(asks: list[Any]) -> Any:
+    """The widest row first: it says how wide slots are."""
+    widest = max(asks, key=lambda ask: ask.columns)
+    yield widest
+    yield from (ask for ask in asks if ask is not widest)
+
+
+def theirs(backbone: Any, setting: dict[str, Any], contender: str) -> Callable[[], int]:
+    """The library's batches."""
+    for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
+        config._attn_implementation = "sdpa"  # what a user has
+    fixed, inputs, lengths = rows_of(setting, backbone.vocabulary)
+    order = list(range(len(inputs)))
+    if contender == "transformers-sorted":
+        order.sort(key=lambda i: lengths[i])
+    size = setting["batch"]
+
+    def answer() -> int:
+        count = 0
+        for begin in range(0, len(order), size):
+            part = order[begin : begin + size]
+            widest = max(len(inputs[i]) for i in part)
+            ids = [[0] * (widest - len(inputs[i])) + fixed + inputs[i] for i in part]
+            mask = [
+                [0] * (widest - len(inputs[i])) + [1] * (len(fixed) + len(inputs[i])) for i in part
+            ]
+            most = max(lengths[i] for i in part)
+            backbone.model.generate(
+                input_ids=torch.tensor(ids),
+                attention_mask=torch.tensor(mask),
+                max_new_tokens=most,
+                min_new_tokens=most,
+                do_sample=False,
+                pad_token_id=0,
+            )
+            count += sum(lengths[i] for i in part)
+        return count
+
+    return answer
+
+
+@torch.no_grad()
+def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
+    """What one contender reaches in this process."""
+    from clinprompt.backbone.model import load
+
+    torch.set_num_threads(setting["threads"])
+    torch.set_flush_denormal(True)
+    torch.manual_seed(0)
+    backbone = load(setting["backbone"], dtype="bfloat16")
+    is_ours = contender == "clinprompt"
+    answer = ours(backbone, setting) if is_ours else theirs(backbone, setting, contender)
+    before = harness.resident()
+    harness.reset_peak()
+    counts: list[int] = []
+    seconds = median(harness.timed(lambda: counts.append(answer()), setting["repeats"], warm=1))
+    return {
+        "tokens_per_second": counts[-1] / seconds,
+        "seconds": seconds,
+        "tokens": counts[-1],
+        "memory_over_model_mb": harness.peak() - before,
+    }
+
+
+def main() -> None:
+    """Measure all contenders in turn at each batch size, and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
+    parser.add_argument("--setting", default="{}", help="JSON over the defaults: " + str(DEFAULT))
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=list(CONTENDERS))
+    parser.add_argument("-o", "--out", type=Path)
+    options = parser.parse_args()
+    setting = {**DEFAULT, **json.loads(options.setting)}
+    if options.contender:
+        print(json.dumps(measure(options.contender, setting)))
+        return
+    by_size = {}
+    for size in options.sizes:
+        found = harness.rounds(__file__, options.only, {**setting, "batch": size}, options.rounds)
+        base = found.get("clinprompt", {}).get("tokens_per_second")
+        by_size[size] = {
+            "contenders": found,
+            "clinprompt_is_faster_by": {
+                name: round(base / one["tokens_per_second"], 2)
+                for name, one in found.items()
+                if base and name != "clinprompt" and "failed" not in one
+            },
+        }
+    harness.write(
+        {
+            "question": "tokens a second",
+            "setting": setting,
+            "machine": harness.machine(),
+            "batches_of": by_size,
+        },
+        options.out,
+    )
+
+
+if __name__ == "__main__":
+    main()

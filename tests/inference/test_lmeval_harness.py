@@ -120,7 +120,7 @@ def test_the_command_runs_the_harness(tmp_path):
     out = tmp_path / "results"
     words = ["lm-eval", "run", "--model", "clinprompt", "--model_args", f"prompts={folder}"]
     words += ["--tasks", "local_choice", "--include_path", str(tasks), "--batch_size", "4"]
-    words += ["--device", "cpu", "--output_path", str(out)]
+    words += ["--output_path", str(out)]  # without --device the harness asks for cuda:0
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, (result.output, result.exception)
     assert "local_choice" in result.output

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
+
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.decoding import Sampling, Settings, StopTexts
@@ -44,6 +46,12 @@ def batch_rows(batch_size: int | str, most: int | None) -> int | None:
             "CP-INF-401", f"batch_size is '{batch_size}'", hint="give a number from 1, or auto"
         )
     return int(text)
+
+
+def usable_device(device: str) -> str:
+    """The device, or "auto" for a CUDA that is not there: the harness asks for it unasked."""
+    unasked = str(device).startswith("cuda") and not torch.cuda.is_available()
+    return "auto" if unasked else str(device)
 
 
 def chosen_around(

@@ -20,6 +20,7 @@ from clinprompt.inference.lmeval.arguments import (
     chosen_around,
     decoding_settings,
     generation,
+    usable_device,
 )
 from clinprompt.inference.lmeval.around import Around, Given
 from clinprompt.inference.lmeval.reader import Reader
@@ -41,7 +42,8 @@ class ClinpromptLM(TemplateLM):
         task: which of the set's tasks, or a task or card whose instruction is wanted.
         like: use the set's prompt of this task for a task that it doesn't know.
         backbone: where the backbone is; by default as the prompts name it.
-        dtype, device: as for ``clinprompt evaluate``.
+        dtype, device: as for ``clinprompt evaluate``; CUDA where there is none is taken for auto,
+            since it is what the harness asks for by default.
         around: "card" puts template and instruction around a text, "none" nothing; "auto" is card
             with a prompt and none without.
         long_inputs: whether a text longer than the context is refused, or cut at its beginning
@@ -80,7 +82,7 @@ class ClinpromptLM(TemplateLM):
         prompt = None
         if loaded is not None and chosen is not None and chosen.prompt is not None:
             prompt = loaded.task_prompt(chosen.prompt)
-        self.prepared = _prepared(loaded, backbone, dtype, device)
+        self.prepared = _prepared(loaded, backbone, dtype, usable_device(device))
         self.prompts, self.chosen, self.seed = loaded, chosen, int(seed)
         self.max_gen_toks, self.long_inputs = int(max_gen_toks), long_inputs
         self.tokenizer = self.prepared.backbone.tokenizer

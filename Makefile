@@ -6,6 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+# One process a core, each with one thread, and a file's tests in one process: they share what is
+# loaded for them.
+PYTEST ?= -n auto --dist loadfile
 
 .PHONY: quickstart test bench lint types imports check clean
 

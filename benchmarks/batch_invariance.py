@@ -15,10 +15,7 @@ pads, the largest difference of a logit, and what share of greedily written answ
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import harness
@@ -153,27 +150,12 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+SCRIPT = harness.Script("batch invariance", __file__, __doc__, DEFAULT, CONTENDERS, measure)
+
+
 def main() -> None:
-    """Ask all contenders, each in a process of its own, and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
-    parser.add_argument("--setting", default="{}", help="JSON over the defaults: " + str(DEFAULT))
-    parser.add_argument("--only", nargs="+", default=list(CONTENDERS))
-    parser.add_argument("-o", "--out", type=Path)
-    options = parser.parse_args()
-    setting = {**DEFAULT, **json.loads(options.setting)}
-    if options.contender:
-        print(json.dumps(measure(options.contender, setting)))
-        return
-    harness.write(
-        {
-            "question": "batch invariance",
-            "setting": setting,
-            "machine": harness.machine(),
-            "contenders": harness.rounds(__file__, options.only, setting, 1),
-        },
-        options.out,
-    )
+    """Measure all contenders in turn, and print JSON."""
+    SCRIPT.run()
 
 
 if __name__ == "__main__":

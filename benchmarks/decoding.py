@@ -19,10 +19,7 @@ Where an answer ends does not follow from random texts, so it is set: rows are c
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any
@@ -136,41 +133,23 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+SCRIPT = harness.Script("tokens a second", __file__, __doc__, DEFAULT, CONTENDERS, measure)
+
+
 def main() -> None:
     """Measure all contenders in turn at each batch size, and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
-    parser.add_argument("--setting", default="{}", help="JSON over the defaults: " + str(DEFAULT))
+    parser = SCRIPT.parser()
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", default=list(CONTENDERS))
-    parser.add_argument("-o", "--out", type=Path)
     options = parser.parse_args()
-    setting = {**DEFAULT, **json.loads(options.setting)}
-    if options.contender:
-        print(json.dumps(measure(options.contender, setting)))
+    if SCRIPT.is_contender(options):
         return
     by_size = {}
     for size in options.sizes:
-        found = harness.rounds(__file__, options.only, {**setting, "batch": size}, options.rounds)
-        base = found.get("clinprompt", {}).get("tokens_per_second")
-        by_size[size] = {
-            "contenders": found,
-            "clinprompt_is_faster_by": {
-                name: round(base / one["tokens_per_second"], 2)
-                for name, one in found.items()
-                if base and name != "clinprompt" and "failed" not in one
-            },
-        }
-    harness.write(
-        {
-            "question": "tokens a second",
-            "setting": setting,
-            "machine": harness.machine(),
-            "batches_of": by_size,
-        },
-        options.out,
-    )
+        setting = {**SCRIPT.setting(options), "batch": size}
+        found = harness.rounds(__file__, options.only, setting, options.rounds)
+        faster = harness.ratios(found, "clinprompt", "tokens_per_second", more_is_better=True)
+        by_size[size] = {"contenders": found, "clinprompt_is_faster_by": faster}
+    SCRIPT.write(options, {"batches_of": by_size})
 
 
 if __name__ == "__main__":

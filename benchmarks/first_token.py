@@ -15,11 +15,8 @@ With and without a prompt are timed in turn in one process, so that a busy machi
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -114,29 +111,12 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+SCRIPT = harness.Script("time to the first token", __file__, __doc__, DEFAULT, CONTENDERS, measure)
+
+
 def main() -> None:
     """Measure all contenders in turn, and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
-    parser.add_argument("--setting", default="{}", help="JSON over the defaults: " + str(DEFAULT))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", default=list(CONTENDERS))
-    parser.add_argument("-o", "--out", type=Path)
-    options = parser.parse_args()
-    setting = {**DEFAULT, **json.loads(options.setting)}
-    if options.contender:
-        print(json.dumps(measure(options.contender, setting)))
-        return
-    found = harness.rounds(__file__, options.only, setting, options.rounds)
-    harness.write(
-        {
-            "question": "time to the first token",
-            "setting": setting,
-            "machine": harness.machine(),
-            "contenders": found,
-        },
-        options.out,
-    )
+    SCRIPT.run()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ one into the next. Rounds alternate between contenders, so that a busy machine s
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from statistics import median
@@ -143,3 +145,85 @@ def write(result: dict[str, Any], out: Path | None) -> None:
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text + "\n", encoding="utf-8")
+
+
+Contenders = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Script:
+    """A benchmark whose contenders are measured one a process.
+
+    Attributes:
+        question: what it answers, in a few words.
+        file, doc: the script's ``__file__`` and ``__doc__``.
+        default: its setting; ``--setting`` changes parts of it.
+        measure: what one contender reaches, in this process.
+    """
+
+    question: str
+    file: str
+    doc: str | None
+    default: dict[str, Any]
+    contenders: Sequence[str]
+    measure: Callable[[str, dict[str, Any]], dict[str, Any]]
+
+    def parser(self) -> argparse.ArgumentParser:
+        """What every script's command line has."""
+        parser = argparse.ArgumentParser(
+            description=self.doc, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        parser.add_argument("--contender", choices=self.contenders, help=argparse.SUPPRESS)
+        parser.add_argument(
+            "--setting", default="{}", help="JSON over the defaults: " + str(self.default)
+        )
+        parser.add_argument("--rounds", type=int, default=3)
+        parser.add_argument(
+            "--only", nargs="+", choices=self.contenders, default=list(self.contenders)
+        )
+        parser.add_argument("-o", "--out", type=Path)
+        return parser
+
+    def setting(self, options: argparse.Namespace) -> dict[str, Any]:
+        """The whole setting."""
+        return {**self.default, **json.loads(options.setting)}
+
+    def is_contender(self, options: argparse.Namespace) -> bool:
+        """Measure one contender and print it, where this process was started for that."""
+        if options.contender:
+            print(json.dumps(self.measure(options.contender, self.setting(options))))
+        return bool(options.contender)
+
+    def run(self, compared: Callable[[Contenders], dict[str, Any]] = lambda _: {}) -> None:
+        """Measure all contenders in turn, and print JSON.
+
+        Args:
+            compared: what is said of all of them together.
+        """
+        options = self.parser().parse_args()
+        if self.is_contender(options):
+            return
+        setting = self.setting(options)
+        found = rounds(self.file, options.only, setting, options.rounds)
+        self.write(options, {"contenders": found, **compared(found)})
+
+    def write(self, options: argparse.Namespace, result: dict[str, Any]) -> None:
+        """Print and keep a result, with what it depends on."""
+        head = {
+            "question": self.question,
+            "setting": self.setting(options),
+            "machine": machine(),
+        }
+        write({**head, **result}, options.out)
+
+
+def ratios(found: Contenders, base: str, value: str, *, more_is_better: bool) -> dict[str, float]:
+    """How many times better than each other contender `base` is."""
+    own = found.get(base, {}).get(value)
+    if not own:
+        return {}
+    others = {n: one[value] for n, one in found.items() if n != base and "failed" not in one}
+    return {
+        name: round(own / other if more_is_better else other / own, 3)
+        for name, other in others.items()
+    }

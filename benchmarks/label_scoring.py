@@ -19,10 +19,8 @@ stand behind a text and the rows that go through the output head, side by side a
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from itertools import product
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -195,39 +193,27 @@ def columns(backbone: str) -> list[dict[str, Any]]:
     return found
 
 
+SCRIPT = harness.Script(
+    "exact scores of all labels", __file__, __doc__, DEFAULT, CONTENDERS, measure
+)
+
+
 def main() -> None:
-    """Measure all contenders in turn, and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
-    parser.add_argument("--setting", default="{}", help="JSON over the defaults: " + str(DEFAULT))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", default=list(CONTENDERS))
+    """Measure all contenders in turn, or count columns, and print JSON."""
+    parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--columns", action="store_true", help="count columns, measure nothing")
-    parser.add_argument("-o", "--out", type=Path)
-    options = parser.parse_args()
-    setting = {**DEFAULT, **json.loads(options.setting)}
-    if options.contender:
-        print(json.dumps(measure(options.contender, setting)))
-        return
+    options, rest = parser.parse_known_args()
     if options.columns:
-        counted = columns(setting["backbone"])
-        harness.write({"question": "columns of labels", "sets": counted}, options.out)
+        given = SCRIPT.parser().parse_args(rest)
+        counted = columns(SCRIPT.setting(given)["backbone"])
+        harness.write({"question": "columns of labels", "sets": counted}, given.out)
         return
-    found = harness.rounds(__file__, options.only, setting, options.rounds)
-    ratios = {
-        name: round(found["clinprompt"]["rows_per_second"] / one["rows_per_second"], 2)
-        for name, one in found.items()
-        if name != "clinprompt" and "failed" not in one and "clinprompt" in found
-    }
-    harness.write(
-        {
-            "question": "exact scores of all labels",
-            "setting": setting,
-            "machine": harness.machine(),
-            "contenders": found,
-            "times_as_fast_as": ratios,
-        },
-        options.out,
+    SCRIPT.run(
+        lambda found: {
+            "times_as_fast_as": harness.ratios(
+                found, "clinprompt", "rows_per_second", more_is_better=True
+            )
+        }
     )
 
 

@@ -16,11 +16,8 @@ what the process takes over the loaded model, from the operating system.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import harness
@@ -123,28 +120,12 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+SCRIPT = harness.Script("long inputs", __file__, __doc__, DEFAULT, CONTENDERS, measure)
+
+
 def main() -> None:
     """Measure all contenders in turn, and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
-    parser.add_argument("--setting", default="{}", help="JSON over the defaults: " + str(DEFAULT))
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--only", nargs="+", default=list(CONTENDERS))
-    parser.add_argument("-o", "--out", type=Path)
-    options = parser.parse_args()
-    setting = {**DEFAULT, **json.loads(options.setting)}
-    if options.contender:
-        print(json.dumps(measure(options.contender, setting)))
-        return
-    harness.write(
-        {
-            "question": "long inputs",
-            "setting": setting,
-            "machine": harness.machine(),
-            "contenders": harness.rounds(__file__, options.only, setting, options.rounds),
-        },
-        options.out,
-    )
+    SCRIPT.run()
 
 
 if __name__ == "__main__":

@@ -16,10 +16,7 @@ Texts and prompts are random and no answer ends early, so all contenders do the 
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -131,35 +128,17 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+SCRIPT = harness.Script("a batch of many tasks", __file__, __doc__, DEFAULT, CONTENDERS, measure)
+
+
 def main() -> None:
     """Measure all contenders in turn, and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
-    parser.add_argument("--setting", default="{}", help="JSON over the defaults: " + str(DEFAULT))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", default=list(CONTENDERS))
-    parser.add_argument("-o", "--out", type=Path)
-    options = parser.parse_args()
-    setting = {**DEFAULT, **json.loads(options.setting)}
-    if options.contender:
-        print(json.dumps(measure(options.contender, setting)))
-        return
-    found = harness.rounds(__file__, options.only, setting, options.rounds)
-    base = found.get("clinprompt", {}).get("seconds")
-    ratios = {
-        name: round(one["seconds"] / base, 2)
-        for name, one in found.items()
-        if base and name != "clinprompt" and "failed" not in one
-    }
-    harness.write(
-        {
-            "question": "a batch of many tasks",
-            "setting": setting,
-            "machine": harness.machine(),
-            "contenders": found,
-            "clinprompt_is_faster_by": ratios,
-        },
-        options.out,
+    SCRIPT.run(
+        lambda found: {
+            "clinprompt_is_faster_by": harness.ratios(
+                found, "clinprompt", "seconds", more_is_better=False
+            )
+        }
     )
 
 

@@ -20,11 +20,8 @@ label's too.
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -168,35 +165,17 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+SCRIPT = harness.Script(
+    "many tasks about one note", __file__, __doc__, DEFAULT, CONTENDERS, measure
+)
+
+
 def main() -> None:
     """Measure all contenders in turn, and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
-    parser.add_argument("--setting", default="{}", help="JSON over the defaults: " + str(DEFAULT))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", default=list(CONTENDERS))
-    parser.add_argument("-o", "--out", type=Path)
-    options = parser.parse_args()
-    setting = {**DEFAULT, **json.loads(options.setting)}
-    if options.contender:
-        print(json.dumps(measure(options.contender, setting)))
-        return
-    found = harness.rounds(__file__, options.only, setting, options.rounds)
-    base = found.get("after", {}).get("seconds")
-    ratios = {
-        name: round(one["seconds"] / base, 2)
-        for name, one in found.items()
-        if base and name != "after" and "failed" not in one
-    }
-    harness.write(
-        {
-            "question": "many tasks about one note",
-            "setting": setting,
-            "machine": harness.machine(),
-            "contenders": found,
-            "after_is_faster_by": ratios,
-        },
-        options.out,
+    SCRIPT.run(
+        lambda found: {
+            "after_is_faster_by": harness.ratios(found, "after", "seconds", more_is_better=False)
+        }
     )
 
 

@@ -11,10 +11,7 @@ activations), against what a bare matrix product reaches in the same process.
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -53,6 +50,7 @@ def ours(backbone: Any, setting: dict[str, Any]) -> Step:
     from clinprompt.training.batch import Item, prefix_of, run_step
     from clinprompt.training.data import TokenRow
     from clinprompt.training.modules import PromptTable
+    from clinprompt.training.settings import CPU_TOKENS
 
     inputs, answers = texts(setting, backbone.vocabulary)
     tasks = setting["tasks"]
@@ -64,10 +62,11 @@ def ours(backbone: Any, setting: dict[str, Any]) -> Step:
         for n, (given, answer) in enumerate(zip(inputs, answers, strict=True))
     ]
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
+    most = setting.get("microbatch", CPU_TOKENS)  # what a recipe has that says nothing
 
     def step() -> None:
         before = prefix_of(backbone, module.prompts(range(tasks)), [()] * tasks)
-        run_step(backbone, before, items, microbatch_tokens=setting.get("microbatch", 8192))
+        run_step(backbone, before, items, microbatch_tokens=most)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
@@ -136,41 +135,20 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+SCRIPT = harness.Script("training step", __file__, __doc__, DEFAULT, CONTENDERS, measure)
+
+
 def main() -> None:
     """Measure all contenders in turn, and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
-    parser.add_argument("--setting", default="{}", help="JSON over the defaults: " + str(DEFAULT))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", default=list(CONTENDERS))
-    parser.add_argument("-o", "--out", type=Path)
-    options = parser.parse_args()
-    setting = {**DEFAULT, **json.loads(options.setting)}
-    if options.contender:
-        print(json.dumps(measure(options.contender, setting)))
-        return
-    found = harness.rounds(__file__, options.only, setting, options.rounds)
-    ratios = {
-        name: {
-            "speed": round(
-                found["clinprompt"]["examples_per_second"] / one["examples_per_second"], 2
+    SCRIPT.run(
+        lambda found: {
+            "times_as_fast_as": harness.ratios(
+                found, "clinprompt", "examples_per_second", more_is_better=True
             ),
-            "memory": round(
-                found["clinprompt"]["memory_over_model_mb"] / one["memory_over_model_mb"], 3
+            "times_the_memory_of": harness.ratios(
+                found, "clinprompt", "memory_over_model_mb", more_is_better=True
             ),
         }
-        for name, one in found.items()
-        if name != "clinprompt" and "failed" not in one and "clinprompt" in found
-    }
-    harness.write(
-        {
-            "question": "training step",
-            "setting": setting,
-            "machine": harness.machine(),
-            "contenders": found,
-            "clinprompt_over": ratios,
-        },
-        options.out,
     )
 
 

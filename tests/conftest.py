@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: processes share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A busy machine is not a failed property.
 settings.register_profile("clinprompt", deadline=None)
 # A change is judged by the same cases every time; other cases are looked for at home.

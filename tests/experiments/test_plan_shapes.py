@@ -13,6 +13,7 @@ from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.plan.compared import lora_parameters
 from clinprompt.experiments.plan.shapes import PUBLISHED, shape_of, shape_of_config
 from clinprompt.experiments.plan.stages import prompt_numbers
+from clinprompt.training.settings import PromptSettings
 
 LLAMA, MEDITRON, GPT_OSS = (
     "meta-llama/Llama-3.1-8B",
@@ -41,15 +42,21 @@ def test_parameters_of_the_papers_backbones(
     shape = shape_of(name)
     assert shape.source == "published configuration"
     assert shape.parameters == backbone
-    assert prompt_numbers(shape, 100, 1, 1) == trained
+    assert prompt_numbers(shape, PromptSettings(), 1) == trained
     assert percent(trained / backbone) == share
+    deep = PromptSettings(length=4, depth="layers")
+    width = 2 * shape.layers * shape.kv_heads * shape.head_dim
+    assert prompt_numbers(shape, deep, 1) == 5 * width + 4
 
 
 def test_lora_on_all_linear_maps_and_on_two() -> None:
     shape = shape_of(LLAMA)
     assert lora_parameters(shape, 16, "all-linear") == 41_943_040
     assert lora_parameters(shape, 16, ["q_proj", "v_proj"]) == 6_815_744
-    assert lora_parameters(shape, 16, "all-linear") // prompt_numbers(shape, 100, 1, 1) == 101
+    assert (
+        lora_parameters(shape, 16, "all-linear") // prompt_numbers(shape, PromptSettings(), 1)
+        == 101
+    )
     # Experts are one tensor each and no linear maps: attention alone is adapted.
     sparse = shape_of(GPT_OSS)
     attention = ["q_proj", "k_proj", "v_proj", "o_proj"]

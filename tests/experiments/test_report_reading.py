@@ -82,12 +82,14 @@ def test_nothing_finished_yet(tmp_path):
     assert caught.value.hint
 
 
-def test_a_broken_cell_is_named(tmp_path):
+def test_a_broken_cell_is_named_and_the_others_are_shown(tmp_path):
     write_comparison(tmp_path)
     file = tmp_path / "cells" / FAILED / "cell.json"
     file.write_text(json.dumps({"schema": 1}))
-    with pytest.raises(ClinpromptError, match="CP-EXP-100"):
-        read(tmp_path)
+    found = {slot.plan.id: slot for slot in read(tmp_path).slots}
+    assert found[FAILED].status == "failed"
+    assert found[FAILED].reason.startswith("[CP-EXP-100] not a cell")
+    assert {slot.status for name, slot in found.items() if name != FAILED} == {"done"}
 
 
 def test_two_methods_of_one_title_are_told_apart(tmp_path):

@@ -13,11 +13,11 @@ from tests.training.stages import decomposed, result, same
 
 from clinprompt.backbone.model import Backbone
 from clinprompt.errors import ClinpromptError
-from clinprompt.training import loop, microbatch
+from clinprompt.training import loop, microbatch, settings
 from clinprompt.training.data import TokenTask
 from clinprompt.training.prepare import _told
 from clinprompt.training.progress import Progress
-from clinprompt.training.settings import EngineSettings, Recipe
+from clinprompt.training.settings import CPU_TOKENS, EngineSettings, Recipe
 
 AUTO = EngineSettings()
 
@@ -42,8 +42,8 @@ def test_a_number_in_the_recipe_is_taken(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_on_a_cpu_the_number_is_fixed() -> None:
-    assert microbatch.sized(AUTO, tiny.backbone("llama")).microbatch_tokens == 4096
-    assert AUTO.tokens == 4096
+    assert microbatch.sized(AUTO, tiny.backbone("llama")).microbatch_tokens == CPU_TOKENS
+    assert AUTO.tokens == CPU_TOKENS
 
 
 def test_on_cuda_it_follows_from_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_halving_ends() -> None:
     while engine is not None:
         sizes.append(engine.tokens)
         engine = microbatch.halved(engine)
-    assert sizes == [4096, 2048, 1024, 512, 256]
+    assert sizes == [1024, 512, 256]
 
 
 def full_above(tokens: int) -> Any:
@@ -112,6 +112,7 @@ def test_a_step_that_does_not_fit_is_tried_with_half(
 ) -> None:
     lines: list[str] = []
     backbone = toy.prepared().backbone
+    monkeypatch.setattr(settings, "CPU_TOKENS", 4096)  # one micro-batch, whole or halved twice
 
     def trained(folder: str) -> Any:
         stage = decomposed(tasks)
@@ -135,7 +136,7 @@ def test_runs_from_before_the_settings_existed_are_the_same_runs() -> None:
     now = Recipe().model_dump()
     then = Recipe().model_dump()
     del then["backbone"]["attention"]
-    then["engine"]["microbatch_tokens"] = 4096
+    then["engine"]["microbatch_tokens"] = CPU_TOKENS
     assert _told(now) == _told(then)
     for other in ({"attention": "sdpa"}, {"attention": "flex"}):
         changed = Recipe.model_validate({"backbone": other}).model_dump()

@@ -97,7 +97,7 @@ def _overview(meta: PromptMeta, digest: str) -> str:
     backbone = f"{backbone_name(meta)} ({meta.fingerprint.model_type}, {meta.backbone_parameters:,}"
     rows = [
         ("Backbone", f"{backbone} parameters, frozen)"),
-        ("Prompt", f"{meta.length} virtual tokens of size {meta.fingerprint.hidden}{vectors}"),
+        ("Prompt", f"{meta.length} virtual tokens of size {meta.size}{vectors}"),
         ("Placement", f"{meta.placement} the text"),
         ("Template", meta.template.kind),
         (
@@ -139,7 +139,7 @@ def _usage(meta: PromptMeta) -> str:
         f"```sh\n{shell}\n```\n\n```python\n"
         "from clinprompt.artifacts.prompt_set import PromptSet\n\n"
         f'prompt = PromptSet.load("DIR").task_prompt("{name}")'
-        f"  # [{meta.length}, {meta.fingerprint.hidden}]\n```\n"
+        f"  # [{meta.length}, {meta.size}]\n```\n"
     )
 
 

@@ -32,7 +32,7 @@ def describe(path: str | Path) -> dict[str, Any]:
     if manifest.kind == KIND:
         meta = PromptSet.load(path).meta
         content["prompt"] = meta.model_dump(mode="json", exclude={"tasks"}) | {
-            "hidden": meta.fingerprint.hidden,
+            "hidden": meta.size,
             "backbone_parameters": meta.backbone_parameters,
             "share": meta.share,
         }

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from clinprompt import __version__
 from clinprompt.artifacts.fingerprint import BackboneFingerprint
 from clinprompt.artifacts.manifest import newer
-from clinprompt.backbone.template import Placement, Template
+from clinprompt.backbone.template import Depth, Placement, Template
 from clinprompt.errors import ClinpromptError
 from clinprompt.tasks.card import Card
 from clinprompt.tasks.yamlfile import schema_error
@@ -55,6 +55,8 @@ class PromptMeta(_Strict):
         length: P, virtual tokens.
         rank: R of the task vectors; None for plain prompts.
         placement: where the prompt stands: before the text, or after it.
+        depth: "input": rows of embeddings; "layers": keys and values of every layer.
+        width: W, numbers of a position, where it is not the backbone's hidden size.
         backbone: what the user called the backbone.
         fingerprint: which backbone that was.
         template: literal strings around instruction, input and answer.
@@ -75,6 +77,8 @@ class PromptMeta(_Strict):
     length: int = Field(gt=0)
     rank: int | None = Field(default=None, gt=0)
     placement: Placement = "before"
+    depth: Depth = "input"
+    width: int | None = Field(default=None, gt=0)
     backbone: str = Field(min_length=1)
     fingerprint: BackboneFingerprint
     template: Template
@@ -97,6 +101,8 @@ class PromptMeta(_Strict):
             raise ValueError(f"rank: {self.rank} doesn't fit form '{self.form}'")
         if self.kind == "prompt-tuning" and self.form != "plain":
             raise ValueError("form: a 'prompt-tuning' set is 'plain'")
+        if (self.width is None) != (self.depth == "input"):
+            raise ValueError(f"width: {self.width} doesn't fit depth '{self.depth}'")
         if self.kind == "adapted" and self.parents.metaprompt is None:
             raise ValueError("parents.metaprompt: an 'adapted' set names its metaprompt")
         return self
@@ -119,16 +125,22 @@ class PromptMeta(_Strict):
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each tensor.
 
-        shared [P, H], u [K, P, R] and v [K, R, H] if decomposed, else prompts [K, P, H].
+        shared [P, H], u [K, P, R] and v [K, R, H] if decomposed, else prompts [K, P, H]; with W in
+        place of H for prompts of keys and values.
         """
-        tasks, hidden = len(self.tasks), self.fingerprint.hidden
+        tasks, size = len(self.tasks), self.size
         if self.rank is None:
-            return {"prompts": (tasks, self.length, hidden)}
+            return {"prompts": (tasks, self.length, size)}
         return {
-            "shared": (self.length, hidden),
+            "shared": (self.length, size),
             "u": (tasks, self.length, self.rank),
-            "v": (tasks, self.rank, hidden),
+            "v": (tasks, self.rank, size),
         }
+
+    @property
+    def size(self) -> int:
+        """Numbers of one position: H, or W of prompts of keys and values."""
+        return self.fingerprint.hidden if self.width is None else self.width
 
     def to_bytes(self) -> bytes:
         """The content of ``meta.json``; the order of keys is kept (labels have one)."""

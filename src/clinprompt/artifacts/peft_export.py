@@ -56,8 +56,8 @@ def export_peft(
         overwrite: replace a folder of adapters that is there.
 
     Raises:
-        ClinpromptError: CP-ART-500 prompts that do not stand in front of the text; those of
-            `folder.write_folder`.
+        ClinpromptError: CP-ART-500 prompts that do not stand in front of the text, CP-ART-501
+            prompts of keys and values; those of `folder.write_folder`.
     """
     meta = prompts.meta
     placement: str = meta.placement
@@ -68,6 +68,14 @@ def export_peft(
             "everything",
             file=prompts.file,
             hint="only prompts with placement 'before' can be exported",
+        )
+    if meta.depth != "input":
+        raise ClinpromptError(
+            "CP-ART-501",
+            "the prompts are keys and values of every layer, and PEFT's prompt tuning has "
+            "embeddings",
+            file=prompts.file,
+            hint="only prompts with depth 'input' can be exported",
         )
     base = base_model or backbone_name(meta)
     around = {

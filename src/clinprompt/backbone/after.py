@@ -21,6 +21,7 @@ from clinprompt.backbone import engine
 from clinprompt.backbone.answers import Targets, with_answers
 from clinprompt.backbone.engine import Prefix, Rows, Soft, joined
 from clinprompt.backbone.model import Backbone
+from clinprompt.backbone.transfer import numbers
 
 Ids = tuple[int, ...]
 _NO_TOKEN = 0  # stands where a soft prompt's embeddings go; never read
@@ -151,8 +152,8 @@ class Behind:
         if self.prompts is not None:
             rows.soft = Soft(
                 self.prompts,
-                torch.tensor(lengths, device=device),
-                torch.tensor(list(task), device=device),
+                numbers(lengths, device),
+                numbers(task, device),
             )
         return prefix, rows, targets
 

@@ -35,10 +35,12 @@ class Prefix:
     Attributes:
         layers: keys and values [T, heads, S, D] of every layer.
         lengths: [T] real length of each prefix; the rest is padding that no one sees.
+        tokens: sum of the lengths, if that is known without asking the device.
     """
 
     layers: list[LayerKV]
     lengths: Tensor
+    tokens: int | None = None
 
     def detached(self) -> Prefix:
         """The same values as leaves that collect gradients, so that micro-batches of rows can be
@@ -46,7 +48,7 @@ class Prefix:
         leaves = [
             (k.detach().requires_grad_(), v.detach().requires_grad_()) for k, v in self.layers
         ]
-        return Prefix(leaves, self.lengths)
+        return Prefix(leaves, self.lengths, self.tokens)
 
     def backward(self, leaves: Prefix) -> None:
         """Differentiate through the prefix with the gradients that `leaves` collected."""
@@ -60,7 +62,7 @@ class Prefix:
 
     def select(self, tasks: Sequence[int]) -> Prefix:
         """The prefixes of some tasks, in that order."""
-        index = torch.tensor(list(tasks), device=self.lengths.device)
+        index = numbers(tasks, self.lengths.device)
         layers = [(k.index_select(0, index), v.index_select(0, index)) for k, v in self.layers]
         return Prefix(layers, self.lengths[index])
 
@@ -147,9 +149,12 @@ def prefix(
     """Keys and values of T prefixes.
 
     Args:
-        prompts: T soft prompts [P, H] (P may differ), or None for a bare instruction.
+        prompts: T soft prompts [P, H] (P may differ), or None for a bare instruction; or T prompts
+            of keys and values of all layers [P, W] (`keyvalues`), all of one length.
         fixed: T lists of token ids that follow the prompt; prompt and list may not both be empty.
     """
+    if any(is_deep(backbone, prompt) for prompt in prompts):
+        return _behind_held(backbone, [p for p in prompts if p is not None], fixed)
     parts = []
     for prompt, ids in zip(prompts, fixed, strict=True):
         text = backbone.embed(numbers(ids, backbone.device))
@@ -162,10 +167,69 @@ def prefix(
     if prefill.needed(backbone, laid):  # a long text, in the placement that has it in front
         none = columns.new_empty(0)
         layers = prefill.run(backbone, _cut(embeddings), laid, read=(none, none), keep=True)[1]
-        return Prefix(layers, lengths)
+        return Prefix(layers, lengths, laid.tokens)
     cache = PrefixKV(keep=True)
     backbone.run(embeddings, columns, laid.mask(backbone), cache, valid=valid, want="keys")
-    return Prefix(cache.layers, lengths)
+    return Prefix(cache.layers, lengths, laid.tokens)
+
+
+def is_deep(backbone: Backbone, prompt: Tensor | None) -> bool:
+    """Whether a prompt is one of keys and values of all layers."""
+    return (
+        prompt is not None
+        and prompt.shape[-1] == backbone.keyvalue_width
+        and prompt.shape[-1] != backbone.hidden_size
+    )
+
+
+@torch.no_grad()
+def keyvalues(backbone: Backbone, ids: Sequence[int]) -> Tensor:
+    """Keys and values that tokens have in all layers, at positions 0, 1, ...: [P, W], float32.
+
+    W = 2 N G D: layer by layer the keys and then the values of all heads. Keys are rotated.
+    """
+    found = prefix(backbone, [None], [ids])
+    parts = [x[0].transpose(0, 1).flatten(1) for pair in found.layers for x in pair]
+    return torch.cat(parts, dim=1).float()
+
+
+def keyvalue_spread(backbone: Backbone, deep: Tensor) -> Tensor:
+    """Standard deviation of keys, and of values, of each layer over prompts [..., P, W]: [W].
+
+    Rounded to a power of two: to divide and multiply by it changes no bit.
+    """
+    _, heads, size = backbone.keyvalue_shape
+    parts = deep.float().unflatten(-1, (-1, heads * size))
+    spread = parts.flatten(0, -3).transpose(0, 1).flatten(1).std(1).clamp_min(1e-6)
+    return torch.exp2(spread.log2().round()).repeat_interleave(heads * size)
+
+
+def _behind_held(
+    backbone: Backbone, prompts: Sequence[Tensor], fixed: Sequence[Sequence[int]]
+) -> Prefix:
+    """Prompts of keys and values, and what the instructions behind them give."""
+    if len(prompts) != len(fixed) or len({tuple(prompt.shape) for prompt in prompts}) > 1:
+        raise ValueError("prompts of keys and values must be alike for all tasks of a prefix")
+    layers, heads, size = backbone.keyvalue_shape
+    held = torch.stack(list(prompts)).to(backbone.dtype)  # [T, P, W]
+    parts = held.unflatten(2, (layers, 2, heads, size)).permute(2, 3, 0, 4, 1, 5)
+    length = held.shape[1]
+    lengths = numbers([length] * len(prompts), backbone.device)
+    before = Prefix([(pair[0], pair[1]) for pair in parts], lengths, length * len(prompts))
+    if not any(fixed):
+        return before
+    rows = Rows.of(fixed, range(len(fixed)), backbone.device)
+    cache = PrefixKV(before.layers, rows.task, keep=True)
+    laid = layout(before, rows)
+    positions, valid = laid.own
+    backbone.run(
+        backbone.embed(rows.ids), positions, laid.mask(backbone), cache, valid=valid, want="keys"
+    )
+    joint = [
+        (torch.cat([k, own_k], dim=2), torch.cat([v, own_v], dim=2))
+        for (k, v), (own_k, own_v) in zip(before.layers, cache.layers, strict=True)
+    ]
+    return Prefix(joint, lengths + rows.lengths, length * len(prompts) + (rows.tokens or 0))
 
 
 def layout(before: Prefix, rows: Rows) -> Layout:

@@ -5,6 +5,7 @@ Shapes: B rows, L text tokens, H hidden size, A answer tokens, V vocabulary.
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ from clinprompt.backbone.quantised import unpacking
 from clinprompt.backbone.sight import Unwritten
 from clinprompt.backbone.template import Template, choose_template
 from clinprompt.errors import ClinpromptError
+
+_LOG = logging.getLogger(__name__)
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 _OTHER = "its layers give other values than the ones known by their name"
@@ -111,6 +114,20 @@ class Backbone:
     def parameters(self) -> int:
         """Number of weights (tied ones once)."""
         return int(sum(p.numel() for p in self.model.parameters()))
+
+    @property
+    def keyvalue_shape(self) -> tuple[int, int, int]:
+        """N layers, G key heads, D size of a head."""
+        heads = int(self.config.num_attention_heads)
+        size = getattr(self.config, "head_dim", None) or self.hidden_size // heads
+        key_heads = getattr(self.config, "num_key_value_heads", None) or heads
+        return int(self.config.num_hidden_layers), int(key_heads), int(size)
+
+    @property
+    def keyvalue_width(self) -> int:
+        """Numbers that one position has as keys and values in all layers: 2 N G D."""
+        layers, heads, size = self.keyvalue_shape
+        return 2 * layers * heads * size
 
     @cached_property
     def embedding_scale(self) -> float:
@@ -309,9 +326,9 @@ def load(
             CP-BACK-021, CP-BACK-050, CP-BACK-051.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
+    from transformers.utils.logging import disable_progress_bar
 
-    logging.disable_progress_bar()
+    disable_progress_bar()
     place = locate(name)
     where = choose_device(device)
     try:
@@ -334,4 +351,7 @@ def load(
         model = model.to(torch.bfloat16)
     if not isinstance(template, Template):
         template = choose_template(tokenizer, template)
-    return Backbone(model.to(where), tokenizer, name, template, attention)
+    backbone = Backbone(model.to(where), tokenizer, name, template, attention)
+    if backbone.why_standard is not None:
+        _LOG.warning("backbone '%s': layers of the library, %s", name, backbone.why_standard)
+    return backbone

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from clinprompt.errors import ClinpromptError
 
 Placement = Literal["before", "after"]  # where the soft prompt stands, as seen from the text
+Depth = Literal["input", "layers"]  # what a prompt is: embeddings, or keys and values of all layers
 _INSTRUCTION, _INPUT, _ANSWER = "INSTRUCTIONMARK", "INPUTMARK", "ANSWERMARK"
 
 

@@ -140,7 +140,8 @@ class Predictor:
 
         Args:
             card: the task; it is asked for by the card's name.
-            prompt: its soft prompt [P, H]; None for the instruction alone (the bare backbone).
+            prompt: its soft prompt [P, H], or one of keys and values [P, W]; None for the
+                instruction alone (the bare backbone).
             shown: token ids that stand between instruction and inputs, such as solved examples.
 
         Raises:
@@ -148,7 +149,8 @@ class Predictor:
                 instruction leave no room in the context.
         """
         hidden = self.backbone.hidden_size
-        if prompt is not None and (prompt.ndim != 2 or prompt.shape[1] != hidden):
+        widths = (hidden, self.backbone.keyvalue_width)
+        if prompt is not None and (prompt.ndim != 2 or prompt.shape[1] not in widths):
             raise ClinpromptError(
                 "CP-INF-001",
                 f"the prompt of task '{card.name}' has shape {list(prompt.shape)}, and the "

@@ -31,6 +31,7 @@ from clinprompt.training.prepare import (
     require_distinct,
     too_long,
     training_splits,
+    unit_of,
 )
 from clinprompt.training.progress import Progress
 from clinprompt.training.result import described
@@ -97,6 +98,7 @@ def adapt(
         metaprompt.require_backbone(prepared.fingerprint)
     progress = progress or Progress(prepared.backbone)
     length = recipe.prompt.length if metaprompt is None else metaprompt.meta.length
+    depth = recipe.prompt.depth if metaprompt is None else metaprompt.meta.depth
     tasks: list[TokenTask] = []
     if shots != 0:
         splits = splits or [
@@ -129,22 +131,26 @@ def adapt(
     notes = notes_for(prepared.backbone, placement, recipe.engine.notes_mb)
     module: PromptModule
     if metaprompt is None:
-        module = PromptTable(initial_prompts(prepared, tasks, recipe.prompt, recipe.seed))
-        rates = {"shared": settings.rate_shared * prepared.backbone.embedding_scale}
+        unit, scale = unit_of(prepared, depth)
+        start = initial_prompts(prepared, tasks, recipe.prompt, recipe.seed)
+        module = PromptTable(start, unit)
+        rates = {"shared": settings.rate_shared * scale}
     else:
         picked = [
             choose_start(recipe, metaprompt, card, tasks[k] if tasks else None, prepared, notes)
             for k, card in enumerate(cards)
         ]
+        unit, scale = unit_of(prepared, depth)
         chosen = {card.name: start.name for card, start in zip(cards, picked, strict=True)}
         module = Decomposed(
-            metaprompt.tensors["shared"],
+            metaprompt.tensors["shared"].to(prepared.backbone.device),
             torch.stack([start.u for start in picked]),
             torch.stack([start.v for start in picked]),
             train_shared=settings.trainable == "all",
+            unit=unit,
         )
         rates = {
-            "shared": settings.rate_shared * prepared.backbone.embedding_scale,
+            "shared": settings.rate_shared * scale,
             "vectors": settings.rate_vectors,
         }
     module.to(prepared.backbone.device)
@@ -210,7 +216,7 @@ def _check(
 
 def _require_its_shape(recipe: AdaptRecipe, metaprompt: PromptSet) -> None:
     """Refuse a length, rank or placement that was asked for and isn't the metaprompt's."""
-    for name in ("length", "rank", "placement"):
+    for name in ("length", "rank", "placement", "depth"):
         asked, given = getattr(recipe.prompt, name), getattr(metaprompt.meta, name)
         if name in recipe.prompt.model_fields_set and asked != given:
             raise ClinpromptError(
@@ -229,6 +235,7 @@ def _resolved(recipe: AdaptRecipe, metaprompt: PromptSet | None) -> AdaptRecipe:
         "length": metaprompt.meta.length,
         "rank": metaprompt.meta.rank,
         "placement": metaprompt.meta.placement,
+        "depth": metaprompt.meta.depth,
     }
     return recipe.model_copy(update={"prompt": recipe.prompt.model_copy(update=theirs)})
 
@@ -249,10 +256,10 @@ def _finished(out: Path, identity: str) -> PromptSet | None:
 
 def _tensors(module: PromptModule) -> dict[str, Tensor]:
     if isinstance(module, PromptTable):
-        return {"prompts": torch.stack([p.detach().cpu() for p in module.table])}
+        return {"prompts": module.prompts(range(len(module.table))).detach().cpu()}
     assert isinstance(module, Decomposed)
     return {
-        "shared": module.shared.detach().cpu(),
+        "shared": module.metaprompt.cpu(),
         "u": torch.stack([u.detach().cpu() for u in module.u]),
         "v": torch.stack([v.detach().cpu() for v in module.v]),
     }

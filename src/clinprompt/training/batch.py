@@ -114,7 +114,7 @@ def prompt_tokens(before: Prefix | Behind, items: Sequence[Item]) -> int:
     if isinstance(before, Behind):
         lengths = before.lengths.tolist()
         return sum(lengths[item.slot] for item in items)
-    return int(before.lengths.sum())
+    return int(before.lengths.sum()) if before.tokens is None else before.tokens
 
 
 def token_weights(items: Sequence[Item]) -> dict[int, float]:

@@ -2,6 +2,9 @@
 
 Each task has parameters of its own, so that the optimizer leaves a task alone in the steps it
 takes no part in. Shapes: K tasks, T of them asked, P prompt length, R rank, H hidden size.
+
+Prompts of keys and values have a width W in place of H, and layers of very different size in it.
+They are trained in units of each layer's own spread (`unit`), so that one rate fits all of them.
 """
 
 from __future__ import annotations
@@ -41,20 +44,29 @@ class PromptModule(nn.Module, ABC):
         return float(nn.utils.clip_grad_norm_(parameters, largest))
 
 
+def _unit(module: nn.Module, unit: Tensor | None, like: Tensor) -> Tensor:
+    """Registers it, so that it moves with the module; it is no part of the module's state."""
+    found = torch.ones((), dtype=like.dtype) if unit is None else unit.to(like.dtype)
+    module.register_buffer("unit", found, persistent=False)
+    return found
+
+
 class PromptTable(PromptModule):
     """One independent prompt a task: teachers, and single-task prompt tuning.
 
     Args:
         start: [K, P, H].
+        unit: [H] what a trained number is multiplied with; None for 1.
     """
 
-    def __init__(self, start: Tensor) -> None:
+    def __init__(self, start: Tensor, unit: Tensor | None = None) -> None:
         super().__init__()
-        self.table = nn.ParameterList([nn.Parameter(prompt.clone()) for prompt in start])
+        self.unit = _unit(self, unit, start)
+        self.table = nn.ParameterList([nn.Parameter(prompt / self.unit) for prompt in start])
 
     def prompts(self, tasks: Sequence[int]) -> Tensor:
         """Task prompts [T, P, H]."""
-        return torch.stack([self.table[k] for k in tasks])
+        return torch.stack([self.table[k] for k in tasks]) * self.unit
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """All prompts, at one rate."""
@@ -87,6 +99,7 @@ class Decomposed(PromptModule):
         v: [K, R, H].
         train_shared: false keeps P* as it is (``--trainable vectors``).
         train_vectors: false keeps u and v as they are (ablation without decomposition).
+        unit: [H] what a trained number of P* is multiplied with; None for 1.
     """
 
     def __init__(
@@ -97,9 +110,11 @@ class Decomposed(PromptModule):
         *,
         train_shared: bool = True,
         train_vectors: bool = True,
+        unit: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.shared = nn.Parameter(shared.clone(), requires_grad=train_shared)
+        self.unit = _unit(self, unit, shared)
+        self.shared = nn.Parameter(shared / self.unit, requires_grad=train_shared)
         self.u = nn.ParameterList([nn.Parameter(x.clone(), requires_grad=train_vectors) for x in u])
         self.v = nn.ParameterList([nn.Parameter(x.clone(), requires_grad=train_vectors) for x in v])
 
@@ -107,7 +122,12 @@ class Decomposed(PromptModule):
         """Task prompts [T, P, H]."""
         u = torch.stack([self.u[k] for k in tasks])
         v = torch.stack([self.v[k] for k in tasks])
-        return compose(self.shared, u, v)
+        return compose(self.shared * self.unit, u, v)
+
+    @property
+    def metaprompt(self) -> Tensor:
+        """P* [P, H]."""
+        return (self.shared * self.unit).detach()
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """P* and the task vectors, at two rates."""

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from clinprompt import __version__
 from clinprompt.artifacts.fingerprint import BackboneFingerprint, fingerprint
-from clinprompt.backbone import model
+from clinprompt.backbone import engine, model
 from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.model import Backbone
-from clinprompt.backbone.template import Placement, Template, choose_template
+from clinprompt.backbone.template import Depth, Placement, Template, choose_template
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Example
 from clinprompt.prompts import from_embeddings, vocabulary_ids
@@ -33,6 +33,8 @@ from clinprompt.training.settings import (
     DataSettings,
     PromptSettings,
 )
+
+_SPREAD_TOKENS = 64
 
 
 @dataclass
@@ -187,7 +189,8 @@ def data_counts(tasks: Sequence[TokenTask]) -> dict[str, Any]:
 def initial_prompts(
     prepared: Prepared, tasks: Sequence[TokenTask], settings: PromptSettings, seed: int
 ) -> Tensor:
-    """One starting prompt for each task: [K, P, H], float32, from real embeddings.
+    """One starting prompt for each task: [K, P, H], float32, from real embeddings; or, where
+    prompts are keys and values, [K, P, W] from those of the same tokens.
 
     Prompts from the vocabulary start alike for all tasks: what is trained from one start can be
     averaged, which the metaprompt's own start makes use of.
@@ -205,9 +208,35 @@ def initial_prompts(
                 seed,
                 exclude=special,
             )
+        if settings.depth == "layers":
+            prompts.append(engine.keyvalues(backbone, ids))
+            continue
         embedded = backbone.embed(torch.tensor(ids, device=backbone.device))
         prompts.append(from_embeddings(embedded, settings.length))
     return torch.stack(prompts)
+
+
+def unit_of(prepared: Prepared, depth: Depth) -> tuple[Tensor | None, float]:
+    """What rates of prompts are in units of: [W] for the modules, and a factor for the rates.
+
+    Keys and values differ by orders of magnitude from layer to layer: each has the spread that
+    it has over tokens of the vocabulary. Embeddings have one scale.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-094 prompts of keys and values can't be told from embeddings.
+    """
+    backbone = prepared.backbone
+    if depth == "input":
+        return None, backbone.embedding_scale
+    if backbone.keyvalue_width == backbone.hidden_size:
+        raise ClinpromptError(
+            "CP-TRAIN-094",
+            f"the backbone's keys and values take {backbone.hidden_size} numbers a position, as "
+            "many as an embedding",
+            hint="use prompt.depth=input",
+        )
+    ids = vocabulary_ids(_SPREAD_TOKENS, min(backbone.vocabulary, len(backbone.tokenizer)), 0)
+    return engine.keyvalue_spread(backbone, engine.keyvalues(backbone, ids)[None]), 1.0
 
 
 def identity_of(prepared: Prepared, settings: Mapping[str, Any], tasks: Iterable[TokenTask]) -> str:
@@ -239,6 +268,8 @@ def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
     told = dict(settings)
     if told.get("prompt", {}).get("placement") == "before":
         told["prompt"] = {k: v for k, v in told["prompt"].items() if k != "placement"}
+    if told.get("prompt", {}).get("depth") == "input":
+        told["prompt"] = {k: v for k, v in told["prompt"].items() if k != "depth"}
     if told.get("backbone", {}).get("attention") == "auto":
         told["backbone"] = {k: v for k, v in told["backbone"].items() if k != "attention"}
     if "engine" in told:  # how many notes are kept changes no bit

@@ -42,6 +42,8 @@ def described(
         backbone=recipe.backbone.name,
         fingerprint=prepared.fingerprint,
         placement=prepared.codec.placement,
+        depth=recipe.prompt.depth,
+        width=None if recipe.prompt.depth == "input" else prepared.backbone.keyvalue_width,
         template=prepared.codec.template,
         configuration={**recipe.model_dump(mode="json"), **configuration},
         training_data=data_counts(tasks),

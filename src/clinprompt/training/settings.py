@@ -15,13 +15,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clinprompt.backbone.flex import Choice
-from clinprompt.backbone.template import Placement
+from clinprompt.backbone.template import Depth, Placement
 from clinprompt.errors import ClinpromptError
 from clinprompt.tasks.yamlfile import plain_yaml, schema_error
 from clinprompt.training.sampler import Mixing
 
 LARGEST_SEED = 2**63 - 1  # what torch's generators take
-CPU_TOKENS = 4096  # of a micro-batch, unless a recipe says otherwise
+CPU_TOKENS = 1024  # of a micro-batch, unless a recipe says otherwise: fits caches best
 LARGEST_RATE = 1e6  # in whatever unit; far above it, steps overflow float32
 
 
@@ -55,6 +55,15 @@ class PromptSettings(Settings):
         "before",
         description="where the prompt stands; after the text, a note is encoded once for all tasks",
     )
+    depth: Depth = Field(
+        "input", description="vectors at the input, or keys and values of every layer"
+    )
+
+    @model_validator(mode="after")
+    def _in_front(self) -> PromptSettings:
+        if self.depth == "layers" and self.placement == "after":
+            raise ValueError("depth 'layers' stands before the text: placement must be before")
+        return self
 
 
 class DataSettings(Settings):

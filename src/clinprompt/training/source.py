@@ -39,6 +39,7 @@ from clinprompt.training.prepare import (
     require_distinct,
     too_long,
     training_splits,
+    unit_of,
 )
 from clinprompt.training.progress import Progress
 from clinprompt.training.result import described
@@ -155,7 +156,7 @@ def train_source(
                 trainable=module.trainable,
             ),
             {
-                "shared": module.shared.detach().cpu(),
+                "shared": module.metaprompt.cpu(),
                 "u": torch.stack([u.detach().cpu() for u in module.u]),
                 "v": torch.stack([v.detach().cpu() for v in module.v]),
             },
@@ -222,13 +223,14 @@ def _teach(
         if kept.meta.metrics.get("run") == identity:
             return kept, _outcome_of(kept)
     backbone = prepared.backbone
-    module = PromptTable(initial_prompts(prepared, tasks, recipe.prompt, recipe.seed))
-    module.to(backbone.device)
+    unit, scale = unit_of(prepared, recipe.prompt.depth)
+    start = initial_prompts(prepared, tasks, recipe.prompt, recipe.seed)
+    module = PromptTable(start, unit).to(backbone.device)
     stage = Stage(
         name="teachers",
         module=module,
         tasks=tasks,
-        rates={"shared": settings.rate * backbone.embedding_scale},
+        rates={"shared": settings.rate * scale},
         sampler=Sampler(
             [len(task.rows["train"]) for task in tasks],
             steps=settings.steps,
@@ -254,7 +256,7 @@ def _teach(
             metrics={"run": identity, "teachers": outcome.to_json()},
             trainable=module.trainable,
         ),
-        {"prompts": torch.stack([p.detach().cpu() for p in module.table])},
+        {"prompts": module.prompts(range(len(tasks))).detach().cpu()},
     )
     teachers.save(place, overwrite=True)
     return teachers, outcome
@@ -287,8 +289,13 @@ def _distil(
         *(unit_vectors(prompt.length, shared.shape[1], prompt.rank, k) for k in range(len(tasks))),
         strict=True,
     )
+    unit, scale = unit_of(prepared, prompt.depth)
     module = Decomposed(
-        shared, torch.stack(u), torch.stack(v), train_vectors=settings.decomposition
+        shared.to(backbone.device),
+        torch.stack(u),
+        torch.stack(v),
+        train_vectors=settings.decomposition,
+        unit=unit,
     ).to(backbone.device)
     sizes = [len(task.rows["train"]) for task in tasks]
     sampler = Sampler(
@@ -307,7 +314,7 @@ def _distil(
         module=module,
         tasks=tasks,
         rates={
-            "shared": settings.rate_shared * backbone.embedding_scale,
+            "shared": settings.rate_shared * scale,
             "vectors": settings.rate_vectors,
         },
         sampler=sampler,

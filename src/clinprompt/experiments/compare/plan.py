@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clinprompt.artifacts.prompt_set import PromptSet
+from clinprompt.backbone.template import Depth
 from clinprompt.experiments.compare.cell import Key, Shots
 from clinprompt.experiments.compare.methods import Entry
 from clinprompt.experiments.compare.recipe import CompareRecipe, NamedBackbone
@@ -36,6 +37,13 @@ class SourcePlan:
         return None if self.recipe is None else self.recipe.prompt.length
 
     @property
+    def depth(self) -> Depth:
+        """What its prompts are."""
+        if self.metaprompt is not None:
+            return self.metaprompt.meta.depth
+        return "input" if self.recipe is None else self.recipe.prompt.depth
+
+    @property
     def tasks(self) -> list[str]:
         """Names of its source tasks."""
         from clinprompt.training.source import source_cards
@@ -50,7 +58,8 @@ class SourcePlan:
             return {"metaprompt": self.metaprompt.digest}
         if self.recipe is None:
             return None
-        return {"recipe": self.recipe.model_dump(mode="json", exclude={"name", "engine"})}
+        told = self.recipe.model_dump(mode="json", exclude={"name", "engine"})
+        return {"recipe": told | {"prompt": _flat(told["prompt"])}}
 
 
 @dataclass(frozen=True)
@@ -194,13 +203,13 @@ class Plan:
         return {
             "version": _VERSION,
             "backbone": unit.backbone.model_dump(mode="json", exclude={"id", "device"}),
-            "method": {"name": entry.method.name, **given},
+            "method": {"name": entry.method.name, **_flat(given)},
             "source": source.identity() if entry.method.needs_metaprompt else None,
             "context_tokens": entry.method.context_tokens(entry.settings, recipe, source.length),
             "targets": [card.model_dump(mode="json") for card in unit.cards],
             "shots": unit.shots,
             "seed": unit.seed,
-            "prompt": recipe.prompt.model_dump(mode="json"),
+            "prompt": _flat(recipe.prompt.model_dump(mode="json")),
             "data": recipe.data.model_dump(mode="json"),
             "training": training | {"steps": self.steps(unit.shots)} if trained else None,
         }
@@ -218,6 +227,12 @@ class Plan:
         groups = unit.entry.method.together(settings, self.cards)
         named = [cards for cards in groups if any(card.name in tuning.targets for card in cards)]
         return tuple(replace(unit, cards=cards, seed=first) for cards in named)
+
+
+def _flat(told: dict[str, Any]) -> dict[str, Any]:
+    """Settings without a depth that says what was so before there was a choice."""
+    usual = told.get("depth") in (None, "input")
+    return {name: value for name, value in told.items() if name != "depth" or not usual}
 
 
 def digest(value: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,7 @@ from clinprompt.training.loop import Interrupted
 
 Kind = Literal["source", "tries", "fitting", "cell"]
 _POLL = 1.0  # seconds between looks at whether to stop
+_PATIENCE = 5.0  # seconds for a cluster to answer
 
 
 @dataclass(frozen=True)
@@ -162,8 +164,9 @@ def _connect(address: str | None) -> Any:
     given = {name: value for name, value in os.environ.items() if name.startswith(passed)}
     options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
     try:
+        _reach(address)
         ray.init(runtime_env={"env_vars": given}, logging_level=logging.WARNING, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ClinpromptError(
             "CP-EXP-131",
@@ -171,6 +174,17 @@ def _connect(address: str | None) -> Any:
             hint="start one with 'ray start --head', or leave --ray-address out",
         ) from error
     return ray
+
+
+def _reach(address: str | None) -> None:
+    """Knock at ``HOST:PORT``: Ray itself waits for minutes where nobody answers.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
 def _collect(ray: Any, world: World, waiting: dict[Any, Work], plans: dict[str, CellPlan]) -> None:

@@ -92,8 +92,10 @@ def _training(
     count = recipe.training.rows * len(unit.cards)
     if isinstance(method, _Prompts):
         fresh = not method.needs_metaprompt
-        prompt = recipe.prompt.model_copy(update={"length": length_of(plan, unit)})
         source = plan.source(unit)
+        depth = getattr(settings, "depth", None) or recipe.prompt.depth if fresh else source.depth
+        shaped = {"length": length_of(plan, unit), "depth": depth}
+        prompt = recipe.prompt.model_copy(update=shaped)
         adapt = AdaptRecipe(
             seed=unit.seed,
             prompt=prompt,

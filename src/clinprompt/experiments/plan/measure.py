@@ -30,7 +30,7 @@ from clinprompt.training.batch import (
     states_of,
 )
 from clinprompt.training.modules import Decomposed, PromptModule, PromptTable
-from clinprompt.training.prepare import Prepared, initial_prompts
+from clinprompt.training.prepare import Prepared, initial_prompts, unit_of
 from clinprompt.training.settings import PromptSettings
 
 TIMED = 4  # steps, if there is time for them
@@ -102,13 +102,14 @@ def _wait(device: str) -> None:
 def _module(prepared: Prepared, stage: Training, prompt: PromptSettings) -> PromptModule:
     """What is trained, at a start of the right shape."""
     soft = initial_prompts(prepared, stage.tasks, prompt, 0)
+    unit, _ = unit_of(prepared, prompt.depth)
     if stage.kind == "table":
-        return PromptTable(soft).to(prepared.backbone.device)
-    count, hidden = len(stage.tasks), prepared.backbone.hidden_size
-    pairs = [unit_vectors(stage.length, hidden, stage.rank, k) for k in range(count)]
+        return PromptTable(soft, unit).to(prepared.backbone.device)
+    count, size = len(stage.tasks), soft.shape[2]
+    pairs = [unit_vectors(stage.length, size, stage.rank, k) for k in range(count)]
     u, v = (torch.stack(list(one)) for one in zip(*pairs, strict=True))
     shared = stage.kind != "vectors"
-    return Decomposed(soft[0], u, v, train_shared=shared).to(prepared.backbone.device)
+    return Decomposed(soft[0], u, v, train_shared=shared, unit=unit).to(prepared.backbone.device)
 
 
 def _reading(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from clinprompt import verbalize
+from clinprompt.backbone.template import Depth
 from clinprompt.experiments.plan.rows import Rows, TestRow
 from clinprompt.experiments.plan.shapes import Shape
 from clinprompt.experiments.plan.work import (
@@ -24,7 +25,13 @@ from clinprompt.training.batch import Item
 from clinprompt.training.data import TokenTask
 from clinprompt.training.prepare import require_distinct
 from clinprompt.training.sampler import Sampler, mixing_weights
-from clinprompt.training.settings import AdaptRecipe, DistilSettings, Optimiser, Recipe
+from clinprompt.training.settings import (
+    AdaptRecipe,
+    DistilSettings,
+    Optimiser,
+    PromptSettings,
+    Recipe,
+)
 from clinprompt.training.source import source_cards, wants_cache
 
 FLOAT32 = 4
@@ -119,9 +126,17 @@ class Answering:
     group: str = ""
 
 
-def prompt_numbers(shape: Shape, length: int, rank: int, tasks: int) -> int:
+def width(shape: Shape, depth: Depth) -> int:
+    """Numbers of one position of a prompt: H, or 2 N G D of keys and values of all layers."""
+    if depth == "input":
+        return shape.hidden
+    return 2 * shape.layers * shape.kv_heads * shape.head_dim
+
+
+def prompt_numbers(shape: Shape, prompt: PromptSettings, tasks: int) -> int:
     """P* and the vectors of some tasks."""
-    return length * shape.hidden + tasks * rank * (length + shape.hidden)
+    size, length = width(shape, prompt.depth), prompt.length
+    return length * size + tasks * prompt.rank * (length + size)
 
 
 def source_trainings(recipe: Recipe, shape: Shape, rows: Rows, microbatch: int) -> list[Training]:
@@ -135,7 +150,8 @@ def source_trainings(recipe: Recipe, shape: Shape, rows: Rows, microbatch: int) 
     tasks = [rows.task(card, recipe.data, length, recipe.seed, suite=suite) for card in cards]
     sizes = [len(task.rows["train"]) for task in tasks]
     found = []
-    plain = len(tasks) * length * shape.hidden
+    single = length * width(shape, recipe.prompt.depth)
+    plain = len(tasks) * single
     teaching, distil = recipe.teachers, recipe.distil
     if distil.distillation and recipe.teachers_from is None:
         sampler = Sampler(
@@ -171,8 +187,8 @@ def source_trainings(recipe: Recipe, shape: Shape, rows: Rows, microbatch: int) 
             sizes, distil.mixing, cap=distil.mixing_cap, temperature=distil.mixing_temperature
         ),
     )
-    whole = prompt_numbers(shape, length, rank, len(tasks))
-    trainable = whole if distil.decomposition else length * shape.hidden
+    whole = prompt_numbers(shape, recipe.prompt, len(tasks))
+    trainable = whole if distil.decomposition else single
     stage = Training(
         "distil",
         "decomposed",
@@ -249,11 +265,11 @@ def adapt_training(
     )
     kind: Kind = "table" if fresh else "decomposed"
     if fresh:
-        trainable = len(tasks) * length * shape.hidden
+        trainable = len(tasks) * length * width(shape, recipe.prompt.depth)
         stored = trainable * FLOAT32
     else:
-        whole = prompt_numbers(shape, length, rank, len(tasks))
-        vectors = whole - length * shape.hidden
+        whole = prompt_numbers(shape, recipe.prompt, len(tasks))
+        vectors = whole - length * width(shape, recipe.prompt.depth)
         kind = "decomposed" if settings.trainable == "all" else "vectors"
         trainable = whole if kind == "decomposed" else vectors
         stored = trainable * FLOAT32

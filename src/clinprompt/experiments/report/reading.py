@@ -186,7 +186,10 @@ def read(folder: Path) -> Results:
 
 
 def _slot(plan: Planned, folder: Path) -> Slot:
-    cell = read_cell(plan.key.folder(folder))
+    try:
+        cell = read_cell(plan.key.folder(folder))
+    except ClinpromptError as error:  # one damaged file must not hide all the others
+        return Slot(plan, "failed", None, _one_line(error.code, error.message))
     if cell is None:
         return Slot(plan, "missing", None, "not run yet")
     if cell.identity != plan.identity or cell.id != plan.id:

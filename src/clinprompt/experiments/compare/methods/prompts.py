@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from clinprompt.artifacts.prompt_set import PromptSet
+from clinprompt.backbone.template import Depth
 from clinprompt.experiments.compare.cell import WEIGHTS, Shots
 from clinprompt.experiments.compare.methods.base import (
     Fit,
@@ -35,6 +36,7 @@ class PromptTuningSettings(MethodSettings):
     init: Literal["vocabulary", "instruction"] | None = Field(
         None, description="default: prompt.init"
     )
+    depth: Depth | None = Field(None, description="default: prompt.depth")
 
 
 class MetapromptSettings(MethodSettings):
@@ -86,6 +88,7 @@ class _Prompts(Method):
             details={
                 "length": meta.length,
                 "rank": meta.rank,
+                **({"depth": meta.depth} if meta.depth != "input" else {}),
                 **({"start": start} if start else {}),
                 **({"metaprompt": meta.parents.metaprompt} if meta.parents.metaprompt else {}),
                 **({"shared_by": [card.name for card in job.cards]} if len(job.cards) > 1 else {}),
@@ -144,7 +147,8 @@ class PromptTuning(_Prompts):
     def _prompt(self, job: Job) -> PromptSettings:
         given, meta = job.settings, job.metaprompt
         length = self.context_tokens(given, job.recipe, None if meta is None else meta.meta.length)
-        change = {"length": length} | ({"init": given.init} if given.init else {})
+        named = {"init": given.init, "depth": given.depth}
+        change = {"length": length} | {key: value for key, value in named.items() if value}
         return job.recipe.prompt.model_copy(update=change)
 
 

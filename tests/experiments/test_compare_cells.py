@@ -13,6 +13,8 @@ from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare import run, running
 from clinprompt.experiments.compare.cell import read_cells, read_comparison, read_sources
 from clinprompt.experiments.compare.methods import METHODS
+from clinprompt.tasks import catalogue
+from clinprompt.tasks.loading import load
 from clinprompt.training.loop import Interrupted
 
 TRAINED = ("pt", "mpt", "mpt-vectors", "mpt-grouped", "lora", "fine-tuning")
@@ -359,6 +361,33 @@ def test_dev_is_scored_where_asked(fields, tmp_path):
     cells = cw.compared(fields, tmp_path, only=("*/asked/*",), **changes)
     dev = cells["tiny/asked/bare-0-s0"].dev
     assert (dev.scores["split"], dev.scores["n"]) == ("dev", 2)
+
+
+def test_a_prompt_behind_the_text_is_asked_where_it_was_trained(fields, tmp_path):
+    """Its answers are those of the saved prompts."""
+    from clinprompt.inference.evaluate import evaluate, sample
+    from clinprompt.inference.predictor import Predictor
+    from clinprompt.inference.requests import PredictorSettings
+
+    cells = cw.compared(
+        fields,
+        tmp_path,
+        only=("*/marked/*",),
+        shots=[4],
+        methods=[{"name": "pt", "rates": [{"shared": 0.5}]}],
+        prompt={"placement": "after"},
+    )
+    (cell,) = cells.values()
+    folder = cell.key.folder(tmp_path)
+    prompts = PromptSet.load(folder / "weights")
+    assert prompts.meta.placement == "after"
+    settings = PredictorSettings("truncate", max_input=60, max_new=4)
+    predictor = Predictor.of(prompts, settings, prepared=toy.prepared().placed("after"))
+    card = catalogue.find(fields["targets"][1])
+    test = load(card, None).splits["test"]
+    again = evaluate(predictor, card, sample(test, 5, 0), resamples=50)
+    lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    assert lines == list(again.lines())
 
 
 def test_reasons_name_the_cell_that_could_not_be_read(fields, tmp_path):

@@ -230,9 +230,9 @@ class Plan:
 
 
 def _flat(told: dict[str, Any]) -> dict[str, Any]:
-    """Settings without a depth that says what was so before there was a choice."""
-    usual = told.get("depth") in (None, "input")
-    return {name: value for name, value in told.items() if name != "depth" or not usual}
+    """Settings without those that say what was so before there was a choice."""
+    usual = {"depth": (None, "input"), "placement": (None,)}
+    return {k: v for k, v in told.items() if v not in usual.get(k, ())}
 
 
 def digest(value: Any) -> str:

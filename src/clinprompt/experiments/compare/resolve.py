@@ -186,14 +186,14 @@ def _finished(path: Path, complaints: Complaints) -> SourcePlan:
     except ClinpromptError as error:
         complaints.append(error)
         return SourcePlan()
-    if found.meta.form != "decomposed" or found.meta.placement != "before":
+    if found.meta.form != "decomposed":
         complaints.append(
             ClinpromptError(
                 "CP-EXP-112",
-                f"a '{found.meta.kind}' set of form '{found.meta.form}' with its prompts "
-                f"'{found.meta.placement}' the text is no metaprompt to compare",
+                f"a '{found.meta.kind}' set of form '{found.meta.form}' is no metaprompt to "
+                "compare",
                 file=path,
-                hint="name a result of 'clinprompt train' with prompt.placement=before",
+                hint="name a result of 'clinprompt train'",
             )
         )
         return SourcePlan()

@@ -142,7 +142,7 @@ def _answer(world: World, plan: CellPlan, cell: Cell, job: Job, given: Given) ->
     """Answers and scores; the same settings for all methods."""
     settings, statistics = world.plan.recipe.evaluation, world.plan.recipe.statistics
     predictor = Predictor(
-        job.prepared,
+        job.prepared.placed(given.placement),
         PredictorSettings(
             long_inputs=settings.long_inputs,
             max_input=settings.max_input,

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.backbone.codec import Codec
+from clinprompt.backbone.template import Placement
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Example
 from clinprompt.experiments.compare.cell import Shots
@@ -124,10 +125,12 @@ class Given:
     Attributes:
         prompt: soft prompt [P, H]; None for none.
         shown: token ids between instruction and input (examples in the context).
+        placement: where the prompt stands.
     """
 
     prompt: Tensor | None = None
     shown: tuple[int, ...] = ()
+    placement: Placement = "before"
 
 
 @dataclass(frozen=True)

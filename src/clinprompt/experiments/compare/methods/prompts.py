@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from clinprompt.artifacts.prompt_set import PromptSet
-from clinprompt.backbone.template import Depth
+from clinprompt.backbone.template import Depth, Placement
 from clinprompt.experiments.compare.cell import WEIGHTS, Shots
 from clinprompt.experiments.compare.methods.base import (
     Fit,
@@ -37,6 +37,7 @@ class PromptTuningSettings(MethodSettings):
         None, description="default: prompt.init"
     )
     depth: Depth | None = Field(None, description="default: prompt.depth")
+    placement: Placement | None = Field(None, description="default: prompt.placement")
 
 
 class MetapromptSettings(MethodSettings):
@@ -89,6 +90,7 @@ class _Prompts(Method):
                 "length": meta.length,
                 "rank": meta.rank,
                 **({"depth": meta.depth} if meta.depth != "input" else {}),
+                **({"placement": meta.placement} if meta.placement != "before" else {}),
                 **({"start": start} if start else {}),
                 **({"metaprompt": meta.parents.metaprompt} if meta.parents.metaprompt else {}),
                 **({"shared_by": [card.name for card in job.cards]} if len(job.cards) > 1 else {}),
@@ -99,7 +101,11 @@ class _Prompts(Method):
     def answering(self, job: Job, out: Path) -> Iterator[dict[str, Given]]:
         """The saved prompts."""
         prompts = PromptSet.load(out / WEIGHTS)
-        yield {card.name: Given(prompts.task_prompt(card.name)) for card in job.cards}
+        placement = prompts.meta.placement
+        yield {
+            card.name: Given(prompts.task_prompt(card.name), placement=placement)
+            for card in job.cards
+        }
 
     def _recipe(self, job: Job, rates: Rates) -> AdaptRecipe:
         training = job.recipe.training
@@ -147,7 +153,7 @@ class PromptTuning(_Prompts):
     def _prompt(self, job: Job) -> PromptSettings:
         given, meta = job.settings, job.metaprompt
         length = self.context_tokens(given, job.recipe, None if meta is None else meta.meta.length)
-        named = {"init": given.init, "depth": given.depth}
+        named = {"init": given.init, "depth": given.depth, "placement": given.placement}
         change = {"length": length} | {key: value for key, value in named.items() if value}
         return job.recipe.prompt.model_copy(update=change)
 

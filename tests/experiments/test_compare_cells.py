@@ -390,6 +390,24 @@ def test_a_prompt_behind_the_text_is_asked_where_it_was_trained(fields, tmp_path
     assert lines == list(again.lines())
 
 
+def test_prompts_of_every_layer_are_a_setting_of_prompt_tuning(fields, tmp_path):
+    usual = {"name": "pt", "rates": [{"shared": 0.1}]}
+    deep = usual | {"id": "deep", "depth": "layers", "length": 2}
+    changes = {"shots": [4], "methods": [usual, deep]}
+    cells = cw.compared(fields, tmp_path, only=("*/asked/*",), **changes)
+    cell = cells["tiny/asked/deep-4-s0"]
+    assert cell.status == "done", cell.reason
+    assert cell.details["depth"] == "layers"
+    assert cell.parameters.trainable == 2 * toy.prepared().backbone.keyvalue_width
+    assert cell.parameters.context_tokens == 2
+    # Naming what was always so changes no finished cell.
+    named = [usual | {"depth": "input"}, deep]
+    again = cw.planned(fields, tmp_path, **(changes | {"methods": named}))
+    assert {one.key.id: one.identity for one in again.plan.cells}.items() >= {
+        name: one.identity for name, one in cells.items()
+    }.items()
+
+
 def test_reasons_name_the_cell_that_could_not_be_read(fields, tmp_path):
     cell = cw.compared(fields, tmp_path, methods=["bare"], shots=[0])["tiny/asked/bare-0-s0"]
     (cell.key.folder(tmp_path) / "cell.json").write_text("{}")

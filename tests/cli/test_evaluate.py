@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,10 @@ def evaluate(folder: Path, *arguments: Any) -> Any:
     return run(folder / "prompts", "--data-root", folder, "--threads", 1, *arguments)
 
 
-def test_scores_are_printed_and_written(folder: Path, tmp_path: Path) -> None:
+def test_scores_are_printed_and_written(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/clinprompt", "evaluate", "a folder"])
     scores, answers = tmp_path / "scores.json", tmp_path / "answers.jsonl"
     result = evaluate(folder, "--task", "a", "--json", scores, "--predictions", answers)
     assert result.exit_code == 0, result.output
@@ -66,7 +70,7 @@ def test_scores_are_printed_and_written(folder: Path, tmp_path: Path) -> None:
     assert content["prompt"]["task"] == "a"
     assert content["prompt"]["kind"] == "prompt-tuning"
     assert content["backbone"]["model_type"] == "llama"
-    assert content["command"].startswith("clinprompt ")
+    assert content["command"] == "clinprompt evaluate 'a folder'"
     rows = [json.loads(row) for row in answers.read_text().splitlines()]
     right = sum(row["gold"]["label"] == row["answer"]["label"] for row in rows)
     accuracy = content["scores"]["metrics"]["accuracy"]

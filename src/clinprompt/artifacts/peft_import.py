@@ -63,7 +63,8 @@ def import_export(path: Path) -> PromptSet:
     if prompts.digest != content.get("digest"):
         raise ClinpromptError(
             "CP-ART-520",
-            f"the adapters make a set with digest {prompts.digest}, x",
+            f"the adapters make a set with digest {prompts.digest}, and {DESCRIPTION} names "
+            f"{content.get('digest')}",
             file=path,
             hint="export it again, or import a single adapter of it with --task",
         )

@@ -138,7 +138,5 @@ def test_modules_train_in_units_of_a_layers_spread() -> None:
 
 
 def test_what_it_can_t_do_is_refused(metaprompt: PromptSet, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="placement must be before"):
-        PromptSettings(depth="layers", placement="after")
     with pytest.raises(ClinpromptError, match="CP-ART-501"):
         export_peft(metaprompt, tmp_path / "out")

@@ -57,6 +57,26 @@ def test_the_placement_changes_what_is_learned(
     assert first[0]["best"]["mean"] != pytest.approx(first[1]["best"]["mean"], abs=1e-3)
 
 
+def test_keys_and_values_stand_beside_a_note_too(sources: list[Path], tmp_path: Path) -> None:
+    """Trained in one go, and stopped on the way."""
+    deep = AFTER | {"depth": "layers", "length": 2}
+    whole = train(sources, tmp_path / "whole", prompt=deep)
+    assert (whole.meta.placement, whole.meta.depth) == ("after", "layers")
+    history: Any = whole.meta.metrics["teachers"]["history"]  # type: ignore[index, call-overload]
+    assert history[-1]["dev_mean"] < history[0]["dev_mean"]
+    asked = iter([False, False, True])
+    with pytest.raises(Interrupted):
+        train_source(
+            toy.recipe(sources, prompt=deep),
+            None,
+            tmp_path / "parts",
+            prepared=toy.prepared(),
+            progress=toy.Lines(),
+            should_stop=lambda: next(asked),
+        )
+    assert train(sources, tmp_path / "parts", prompt=deep).digest == whole.digest
+
+
 @pytest.mark.parametrize("answers", ["cached", "same_pass"])
 def test_cached_and_live_teachers_teach_alike(
     sources: list[Path], tmp_path: Path, trained: Path, answers: str

@@ -5,6 +5,10 @@ places. What rows attend to is the note: its keys and values come before any pro
 neither on a task nor on anything that is trained. They are computed without gradients, once a note,
 and may be kept. A task's soft prompt, its instruction and its answer stand behind it, as a row.
 
+A prompt of keys and values of every layer (width W) has no columns of its own: rows see it beside
+their note, which doesn't see it. It stands in front of the note's keys, at the positions it was
+trained at; a row goes on P positions behind its note, as behind a prompt at the input.
+
 Shapes: T tasks, P prompt length, B rows, H hidden size.
 """
 
@@ -52,16 +56,32 @@ class Notes:
         self._kept: dict[Ids, Prefix] = {}  # the one used longest ago is the first
         self.encoded = self.bytes = 0
 
-    def prefix(self, notes: Sequence[Sequence[int]]) -> tuple[Prefix, list[int]]:
+    def prefix(
+        self,
+        notes: Sequence[Sequence[int]],
+        held: Sequence[Prefix | None] = (),
+        of: Sequence[int] = (),
+    ) -> tuple[Prefix, list[int]]:
         """The distinct notes as one prefix, padded on the right, and the place of each in it.
 
         Args:
             notes: token ids, with the template's around them; not empty.
+            held: prompts of keys and values (`engine.held`), one task each, that are seen beside
+                a note; None for tasks without one. A note is there once for each of them.
+            of: for each note, the place of its task in `held`; not read where none is held.
         """
-        asked = [tuple(note) for note in notes]
+        ids = [tuple(note) for note in notes]
+        if not any(held):
+            of = [0] * len(ids)
+            held = [None]
+        asked = [(note, k if held[k] else None) for note, k in zip(ids, of, strict=True)]
         distinct = list(dict.fromkeys(asked))
-        place = {note: number for number, note in enumerate(distinct)}
-        return joined([self._one(note) for note in distinct]), [place[note] for note in asked]
+        place = {pair: number for number, pair in enumerate(distinct)}
+        parts = [
+            self._one(note) if k is None else _beside(held[k], self._one(note))
+            for note, k in distinct
+        ]
+        return joined(parts), [place[pair] for pair in asked]
 
     @torch.no_grad()
     def _one(self, note: Ids) -> Prefix:
@@ -81,6 +101,17 @@ class Notes:
         return found
 
 
+def _beside(held: Prefix | None, note: Prefix) -> Prefix:
+    """A prompt's keys and values and a note's as one prefix."""
+    if held is None:
+        return note
+    layers = [
+        (torch.cat([k, note_k], dim=2), torch.cat([v, note_v], dim=2))
+        for (k, v), (note_k, note_v) in zip(held.layers, note.layers, strict=True)
+    ]
+    return Prefix(layers, held.lengths + note.lengths)
+
+
 def _size(prefix: Prefix) -> int:
     return sum(x.numel() * x.element_size() for pair in prefix.layers for x in pair)
 
@@ -91,7 +122,7 @@ class Behind:
 
     Attributes:
         notes: encodes what they stand behind.
-        prompts: [T, P, H]; None for bare instructions.
+        prompts: [T, P, H], or [T, P, W] of keys and values; None for bare instructions.
         fixed: for each task, the token ids that follow its prompt.
     """
 
@@ -139,9 +170,13 @@ class Behind:
         Returns:
             What the rows attend to, the rows, and their answer tokens.
         """
-        prefix, places = self.notes.prefix([note for note, _ in inputs])
-        device = self.notes.backbone.device
-        lengths = [0 if self.prompts is None else self.prompts.shape[1]] * len(self.fixed)
+        device, prompts = self.notes.backbone.device, self.prompts
+        held: list[Prefix | None] = []
+        if prompts is not None and engine.is_deep(self.notes.backbone, prompts):
+            held = list(engine.held(self.notes.backbone, prompts).apart())
+            prompts = None
+        prefix, places = self.notes.prefix([note for note, _ in inputs], held, task)
+        lengths = [0 if prompts is None else prompts.shape[1]] * len(self.fixed)
         behind = suffixes(
             lengths,
             [self.fixed[k] for k in task],
@@ -149,9 +184,9 @@ class Behind:
             task,
         )
         rows, targets = with_answers(behind, answers, places, device)
-        if self.prompts is not None:
+        if prompts is not None:
             rows.soft = Soft(
-                self.prompts,
+                prompts,
                 numbers(lengths, device),
                 numbers(task, device),
             )

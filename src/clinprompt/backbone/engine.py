@@ -11,7 +11,7 @@ tokens of all rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -59,6 +59,12 @@ class Prefix:
                     tensors.append(tensor)
                     gradients.append(collected.grad)
         torch.autograd.backward(tensors, gradients)
+
+    def apart(self) -> Iterator[Prefix]:
+        """The prefix of each task by itself, padding and all."""
+        for k in range(len(self.lengths)):
+            layers = [(keys[k : k + 1], values[k : k + 1]) for keys, values in self.layers]
+            yield Prefix(layers, self.lengths[k : k + 1])
 
     def select(self, tasks: Sequence[int]) -> Prefix:
         """The prefixes of some tasks, in that order."""
@@ -204,18 +210,23 @@ def keyvalue_spread(backbone: Backbone, deep: Tensor) -> Tensor:
     return torch.exp2(spread.log2().round()).repeat_interleave(heads * size)
 
 
+def held(backbone: Backbone, prompts: Tensor) -> Prefix:
+    """Prompts of keys and values [T, P, W] as what rows attend to, differentiable."""
+    layers, heads, size = backbone.keyvalue_shape
+    tasks, length, _ = prompts.shape
+    parts = prompts.to(backbone.dtype).unflatten(2, (layers, 2, heads, size))
+    pairs = parts.permute(2, 3, 0, 4, 1, 5)
+    lengths = numbers([length] * tasks, backbone.device)
+    return Prefix([(pair[0], pair[1]) for pair in pairs], lengths, length * tasks)
+
+
 def _behind_held(
     backbone: Backbone, prompts: Sequence[Tensor], fixed: Sequence[Sequence[int]]
 ) -> Prefix:
     """Prompts of keys and values, and what the instructions behind them give."""
     if len(prompts) != len(fixed) or len({tuple(prompt.shape) for prompt in prompts}) > 1:
         raise ValueError("prompts of keys and values must be alike for all tasks of a prefix")
-    layers, heads, size = backbone.keyvalue_shape
-    held = torch.stack(list(prompts)).to(backbone.dtype)  # [T, P, W]
-    parts = held.unflatten(2, (layers, 2, heads, size)).permute(2, 3, 0, 4, 1, 5)
-    length = held.shape[1]
-    lengths = numbers([length] * len(prompts), backbone.device)
-    before = Prefix([(pair[0], pair[1]) for pair in parts], lengths, length * len(prompts))
+    before = held(backbone, torch.stack(list(prompts)))
     if not any(fixed):
         return before
     rows = Rows.of(fixed, range(len(fixed)), backbone.device)
@@ -229,7 +240,7 @@ def _behind_held(
         (torch.cat([k, own_k], dim=2), torch.cat([v, own_v], dim=2))
         for (k, v), (own_k, own_v) in zip(before.layers, cache.layers, strict=True)
     ]
-    return Prefix(joint, lengths + rows.lengths, length * len(prompts) + (rows.tokens or 0))
+    return Prefix(joint, before.lengths + rows.lengths, (before.tokens or 0) + (rows.tokens or 0))
 
 
 def layout(before: Prefix, rows: Rows) -> Layout:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from clinprompt.backbone import decode
+from clinprompt.backbone import decode, engine
 from clinprompt.backbone.after import Notes, suffixes
 from clinprompt.backbone.decode import Generated
 from clinprompt.backbone.engine import Prefix, Soft
@@ -69,11 +69,12 @@ def laid(notes: Notes, rows: Sequence[Row], tasks: Sequence[Asking]) -> Laid:
         rows: of any notes; those of one note share it.
         tasks: the task of each row.
     """
-    prefix, places = notes.prefix([row.seen.ids[: row.shared] for row in rows])
     distinct = list({id(task): task for task in tasks}.values())
     number = {id(task): k for k, task in enumerate(distinct)}
     of = [number[id(task)] for task in tasks]
     prompts = [_prompt(task, notes) for task in distinct]
+    held = [_held(task, notes) for task in distinct]
+    prefix, places = notes.prefix([row.seen.ids[: row.shared] for row in rows], held, of)
     lengths = [len(prompt) for prompt in prompts]
     inputs = suffixes(
         lengths, [task.fixed for task in tasks], [row.seen.ids[row.shared :] for row in rows], of
@@ -90,9 +91,17 @@ def laid(notes: Notes, rows: Sequence[Row], tasks: Sequence[Asking]) -> Laid:
 
 
 def _prompt(task: Asking, notes: Notes) -> Tensor:
-    if task.prompt is not None:
+    """What a row begins with, [P, H]: nothing where the prompt is one of keys and values."""
+    if task.prompt is not None and not engine.is_deep(notes.backbone, task.prompt):
         return task.prompt
     return torch.zeros(0, notes.backbone.hidden_size, device=notes.backbone.device)
+
+
+def _held(task: Asking, notes: Notes) -> Prefix | None:
+    """What a row sees beside its note: a prompt of keys and values."""
+    if task.prompt is None or not engine.is_deep(notes.backbone, task.prompt):
+        return None
+    return engine.held(notes.backbone, task.prompt[None])
 
 
 def shares_notes(backbone: Backbone, settings: PredictorSettings) -> bool:

@@ -59,12 +59,6 @@ class PromptSettings(Settings):
         "input", description="vectors at the input, or keys and values of every layer"
     )
 
-    @model_validator(mode="after")
-    def _in_front(self) -> PromptSettings:
-        if self.depth == "layers" and self.placement == "after":
-            raise ValueError("depth 'layers' stands before the text: placement must be before")
-        return self
-
 
 class DataSettings(Settings):
     """What of a task's data is used."""

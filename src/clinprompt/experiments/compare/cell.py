@@ -235,7 +235,7 @@ class Source(Record):
     """Where a backbone's metaprompt came from.
 
     Attributes:
-        metaprompt: its folder, relative to the comparison's folder if it lies in it.
+        metaprompt: its folder: relative to the comparison's if it lies in it, else as it was given.
         digest: of the artefact.
         trained: whether this run trained it; `seconds` is then what that took.
         names: the source tasks, in the order of the task vectors.

@@ -47,6 +47,10 @@ class Reader:
         self.backbone, self.around, self.rows, self.tokens = backbone, around, rows, tokens
         prompt = around.prompt
         self._prompt = None if prompt is None else prompt.detach().to(backbone.device)
+        self._held: Prefix | None = None  # what is seen beside a note, not in front of a row
+        if prompt is not None and around.behind and engine.is_deep(backbone, prompt):
+            self._held = engine.held(backbone, prompt.detach()[None].to(backbone.device))
+            self._prompt = None
 
     @cached_property
     def _shared(self) -> Prefix:
@@ -122,7 +126,8 @@ class Reader:
     def _size(self, given: Given, answer: int) -> Size:
         prompt = 0 if self._prompt is None else len(self._prompt)
         if self.around.behind:
-            return Size(len(given.note), prompt + len(given.row), answer)
+            held = 0 if self._held is None else self._held.layers[0][0].shape[2]
+            return Size(held + len(given.note), prompt + len(given.row), answer)
         return Size(prompt + len(self.around.shared), len(given.row), answer)
 
     def _batches(self, sizes: Sequence[Size]) -> list[list[int]]:
@@ -134,7 +139,8 @@ class Reader:
 
     def _note(self, given: Sequence[Given]) -> tuple[Prefix, list[int]]:
         """The texts in front of a prompt that stands behind them."""
-        return Notes(self.backbone, 0).prefix([one.note for one in given])
+        of = [0] * len(given)
+        return Notes(self.backbone, 0).prefix([one.note for one in given], [self._held], of)
 
     def _score(
         self, given: Sequence[Given], continuations: Sequence[Sequence[Sequence[int]]]

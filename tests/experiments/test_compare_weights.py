@@ -9,11 +9,12 @@ import torch
 from tests.backbone import tiny
 from tests.experiments import compare_world as cw
 
+from clinprompt.backbone.after import Notes
 from clinprompt.backbone.lean.decoder import changed
 from clinprompt.experiments.compare.methods import METHODS
 from clinprompt.experiments.compare.methods.weights import Masters
 from clinprompt.experiments.compare.plan import Unit
-from clinprompt.training.batch import Item, prefix_of, run_step
+from clinprompt.training.batch import Item, prefix_of, row_losses, run_step
 from clinprompt.training.prepare import prepare_tasks
 
 
@@ -206,3 +207,27 @@ def test_all_methods_draw_the_same_examples(fields, tmp_path, monkeypatch):
         METHODS[method].fit(job, rates, tmp_path / method / "try")
     assert len(seen["pt"]) == 2
     assert all(steps == seen["pt"] for steps in seen.values())
+
+
+@pytest.mark.parametrize("method", ["lora", "fine-tuning"])
+def test_the_instruction_may_stand_behind_the_text(fields, tmp_path, method):
+    """Before the first step the loss is the bare backbone's there, and rows are as they are asked."""
+    rates = {"name": method, "rates": [{"weights": 0.01}], "placement": "after"}
+    job = job_of(fields, tmp_path, method, methods=[rates], shots=[4])
+    placed = job.prepared.placed("after")
+    tasks = prepare_tasks(placed, job.cards, job.splits, job.recipe.data, 0)
+    (task,) = tasks
+    notes = Notes(placed.backbone, 0)
+    before = prefix_of(placed.backbone, None, [task.fixed], notes)
+    items = [Item(row, 0) for row in task.rows["dev"]]
+    expected = row_losses(placed.backbone, before, items, microbatch_tokens=1024)[0]
+    whole = task.whole()
+    for own, row in zip(task.rows["train"], whole.rows["train"], strict=True):
+        note, rest = own.parts
+        assert [*whole.fixed, *row.input] == [*note, *task.fixed, *rest]
+        assert row.input and row.answer == own.answer
+    fit = METHODS[method].fit(job, {"weights": 0.01}, tmp_path / "out")
+    assert fit.details["placement"] == "after"
+    assert fit.outcome.history[0]["dev_mean"] == pytest.approx(expected, rel=1e-5)
+    with METHODS[method].answering(job, tmp_path / "out") as given:
+        assert {one.placement for one in given.values()} == {"after"}

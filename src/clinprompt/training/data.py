@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from clinprompt import verbalize
@@ -86,6 +86,30 @@ class TokenTask:
     def name(self) -> str:
         """The card's name."""
         return self.card.name
+
+    def whole(self) -> TokenTask:
+        """The same where rows are read from their first token on, note and instruction in one:
+        for the placement after the text, where nothing of a note may be kept.
+
+        What all rows begin with is their prefix.
+        """
+        rows = {
+            split: [replace(r, input=[*r.parts[0], *self.fixed, *r.parts[1]], shared=0) for r in own]
+            for split, own in self.rows.items()
+        }
+        shared = _alike([r.input for own in rows.values() for r in own])
+        first = next((r.input[:shared] for own in rows.values() for r in own), [])
+        rows = {
+            split: [replace(r, input=r.input[shared:]) for r in own] for split, own in rows.items()
+        }
+        return replace(self, fixed=first, rows=rows)
+
+
+def _alike(rows: Sequence[Sequence[int]]) -> int:
+    """How many tokens all rows begin with; at least one of each is left."""
+    shortest = min((len(row) for row in rows), default=1) - 1
+    columns = zip(*(row[:shortest] for row in rows), strict=True)
+    return next((n for n, column in enumerate(columns) if len(set(column)) > 1), shortest)
 
 
 def tokenise(

@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from clinprompt.backbone.template import Placement
 from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare.cell import WEIGHTS
 from clinprompt.experiments.compare.methods.base import (
@@ -120,6 +121,19 @@ def _into(master: nn.Parameter) -> Any:
     return collect
 
 
+class WeightsSettings(MethodSettings):
+    """Where the instruction stands: there is no prompt to go with it."""
+
+    placement: Placement | None = Field(
+        None, description="of the instruction, before or after the text; default: before"
+    )
+
+    @property
+    def place(self) -> Placement:
+        """The placement that is used."""
+        return self.placement or "before"
+
+
 class _Trained(Method):
     """What both have in common: one stage of the one loop."""
 
@@ -128,8 +142,11 @@ class _Trained(Method):
 
     def fit(self, job: Job, rates: Rates, out: Path) -> Fit:
         """Train on the same rows, in the same order, as any prompt."""
-        recipe, prepared = job.recipe, job.prepared
+        recipe, place = job.recipe, job.settings.place
+        prepared = job.prepared.placed(place)
         tasks = prepare_tasks(prepared, job.cards, job.splits, recipe.data, 0)
+        if place == "after":  # what is known of a note changes with the weights: it is no prefix
+            tasks = [task.whole() for task in tasks]
         training = recipe.training
         settings = Optimiser(
             steps=job.steps,
@@ -171,7 +188,8 @@ class _Trained(Method):
             stored_bytes=stored,
             examples_seen=job.steps * training.rows,
             data=data_counts(tasks),
-            details=self._details(job.settings),
+            details=self._details(job.settings)
+            | ({} if place == "before" else {"placement": place}),
         )
 
     @abstractmethod
@@ -186,7 +204,7 @@ class _Trained(Method):
         return {}
 
 
-class LoraSettings(MethodSettings):
+class LoraSettings(WeightsSettings):
     """Rank and layers of the adapters (Hu et al., 2022)."""
 
     rank: int = Field(16, ge=1)
@@ -269,7 +287,7 @@ class Lora(_Trained):
         try:
             adapted.requires_grad_(False)
             adapted.eval()
-            yield {card.name: Given() for card in job.cards}
+            yield {card.name: Given(placement=job.settings.place) for card in job.cards}
         finally:
             _unload(adapted, model)
 
@@ -292,7 +310,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-class FineTuningSettings(MethodSettings):
+class FineTuningSettings(WeightsSettings):
     """Full fine-tuning."""
 
     keep: bool = Field(False, description="keep each cell's weights (as large as the backbone)")
@@ -332,7 +350,7 @@ class FineTuning(_Trained):
             with torch.no_grad():
                 for name, weight in used.items():
                     weight.copy_(tensors[name])
-            yield {card.name: Given() for card in job.cards}
+            yield {card.name: Given(placement=job.settings.place) for card in job.cards}
 
 
 @contextmanager

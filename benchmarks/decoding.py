@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from statistics import median
 from typing import Any
 
 import harness
@@ -96,14 +95,7 @@ def theirs(backbone: Any, setting: dict[str, Any], contender: str) -> Callable[[
                 [0] * (widest - len(inputs[i])) + [1] * (len(fixed) + len(inputs[i])) for i in part
             ]
             most = max(lengths[i] for i in part)
-            backbone.model.generate(
-                input_ids=torch.tensor(ids),
-                attention_mask=torch.tensor(mask),
-                max_new_tokens=most,
-                min_new_tokens=most,
-                do_sample=False,
-                pad_token_id=0,
-            )
+            harness.generated(backbone.model, torch.tensor(ids), most, torch.tensor(mask))
             count += sum(lengths[i] for i in part)
         return count
 
@@ -115,22 +107,12 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     """What one contender reaches in this process."""
     from clinprompt.backbone.model import load
 
-    torch.set_num_threads(setting["threads"])
-    torch.set_flush_denormal(True)
-    torch.manual_seed(0)
+    harness.begin(setting)
     backbone = load(setting["backbone"], dtype="bfloat16")
     is_ours = contender == "clinprompt"
     answer = ours(backbone, setting) if is_ours else theirs(backbone, setting, contender)
-    before = harness.resident()
-    harness.reset_peak()
-    counts: list[int] = []
-    seconds = median(harness.timed(lambda: counts.append(answer()), setting["repeats"], warm=1))
-    return {
-        "tokens_per_second": counts[-1] / seconds,
-        "seconds": seconds,
-        "tokens": counts[-1],
-        "memory_over_model_mb": harness.peak() - before,
-    }
+    found = harness.counted(answer, setting["repeats"], warm=1)
+    return {"tokens_per_second": found["new_tokens"] / found["seconds"], **found}
 
 
 SCRIPT = harness.Script("tokens a second", __file__, __doc__, DEFAULT, CONTENDERS, measure)

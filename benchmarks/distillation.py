@@ -52,9 +52,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     from clinprompt.training.modules import Decomposed
     from clinprompt.training.settings import CPU_TOKENS
 
-    torch.set_num_threads(setting["threads"])
-    torch.set_flush_denormal(True)
-    torch.manual_seed(0)
+    harness.begin(setting)
     backbone = load(setting["backbone"], dtype="bfloat16")
     tasks, length, width = setting["tasks"], setting["virtual"], backbone.hidden_size
     shared = torch.randn(length, width) * backbone.embedding_scale

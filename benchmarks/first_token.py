@@ -73,13 +73,7 @@ def theirs(backbone: Any, setting: dict[str, Any]) -> tuple[Pass, Pass]:
     prompted.eval()
 
     def passes(model: Any) -> Pass:
-        return lambda: model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=1,
-            do_sample=False,
-            pad_token_id=0,
-        )
+        return lambda: harness.generated(model, ids, 1)
 
     return passes(backbone.model), passes(prompted)
 
@@ -89,9 +83,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     """What one contender needs in this process."""
     from clinprompt.backbone.model import load
 
-    torch.set_num_threads(setting["threads"])
-    torch.set_flush_denormal(True)
-    torch.manual_seed(0)
+    harness.begin(setting)
     backbone = load(setting["backbone"], dtype="bfloat16")
     bare, prompted = (ours if contender == "clinprompt" else theirs)(backbone, setting)
     for _ in range(2):

@@ -98,6 +98,43 @@ def timed(step: Callable[[], Any], repeats: int, *, warm: int = 1) -> list[float
     return found
 
 
+def begin(setting: dict[str, Any]) -> None:
+    """What every contender has alike: threads, no denormal numbers, one seed."""
+    import torch
+
+    torch.set_num_threads(setting["threads"])
+    torch.set_flush_denormal(True)
+    torch.manual_seed(0)
+
+
+def generated(model: Any, ids: Any, new: int, mask: Any = None) -> int:
+    """Rows [B, L] of exactly `new` tokens each by the library's `generate`; how many there are."""
+    import torch
+
+    found = model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids) if mask is None else mask,
+        max_new_tokens=new,
+        min_new_tokens=new,
+        do_sample=False,
+        pad_token_id=0,
+    )
+    return int(found.shape[0] * (found.shape[1] - ids.shape[1]))
+
+
+def counted(answer: Callable[[], int], repeats: int, *, warm: int) -> dict[str, Any]:
+    """Time, new tokens and memory of calls that say how many tokens they wrote."""
+    before = resident()
+    reset_peak()
+    counts: list[int] = []
+    seconds = median(timed(lambda: counts.append(answer()), repeats, warm=warm))
+    return {
+        "seconds": seconds,
+        "new_tokens": counts[-1],
+        "memory_over_model_mb": peak() - before,
+    }
+
+
 def alone(script: str, contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     """Run one contender of a script in a fresh process; it prints its result as its last line."""
     command = [sys.executable, script, "--contender", contender, "--setting", json.dumps(setting)]

@@ -120,9 +120,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     from clinprompt.backbone.codec import Codec
     from clinprompt.backbone.model import load
 
-    torch.set_num_threads(setting["threads"])
-    torch.set_flush_denormal(True)
-    torch.manual_seed(0)
+    harness.begin(setting)
     backbone = load(setting["backbone"], dtype="bfloat16")
     codec = Codec(backbone.tokenizer, backbone.template)
     words, instruction = words_of(setting["labels"])

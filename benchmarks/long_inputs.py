@@ -82,14 +82,7 @@ def theirs(backbone: Any, setting: dict[str, Any], contender: str) -> Callable[[
         backbone.model(input_ids=ids, attention_mask=given, use_cache=False).logits.float()
 
     def written() -> None:
-        backbone.model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            do_sample=False,
-            max_new_tokens=setting["new"],
-            min_new_tokens=setting["new"],
-            pad_token_id=2,
-        )
+        harness.generated(backbone.model, ids, setting["new"], mask)
 
     return closed if contender == "logits" else written
 

@@ -17,7 +17,6 @@ Texts and prompts are random and no answer ends early, so all contenders do the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import harness
@@ -91,15 +90,7 @@ def theirs(backbone: Any, setting: dict[str, Any]) -> Callable[[], int]:
         count = 0
         for name, ids in zip(names, inputs, strict=True):
             model.set_adapter(name)
-            found = model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=setting["answer"],
-                min_new_tokens=setting["answer"],
-                do_sample=False,
-                pad_token_id=0,
-            )
-            count += found.shape[0] * (found.shape[1] - ids.shape[1])
+            count += harness.generated(model, ids, setting["answer"])
         return count
 
     return answer
@@ -110,22 +101,12 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     """What one contender needs in this process."""
     from clinprompt.backbone.model import load
 
-    torch.set_num_threads(setting["threads"])
-    torch.set_flush_denormal(True)
-    torch.manual_seed(0)
+    harness.begin(setting)
     backbone = load(setting["backbone"], dtype="bfloat16")
     peft = contender == "peft"
     answer = theirs(backbone, setting) if peft else ours(backbone, setting, contender)
-    before = harness.resident()
-    harness.reset_peak()
-    counts: list[int] = []
-    seconds = median(harness.timed(lambda: counts.append(answer()), setting["repeats"], warm=1))
-    return {
-        "seconds": seconds,
-        "answers_per_second": setting["tasks"] * setting["rows"] / seconds,
-        "new_tokens": counts[-1],
-        "memory_over_model_mb": harness.peak() - before,
-    }
+    found = harness.counted(answer, setting["repeats"], warm=1)
+    return {"answers_per_second": setting["tasks"] * setting["rows"] / found["seconds"], **found}
 
 
 SCRIPT = harness.Script("a batch of many tasks", __file__, __doc__, DEFAULT, CONTENDERS, measure)

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from statistics import median
 from typing import Any
 
 import harness
@@ -129,19 +128,8 @@ def theirs(setting: dict[str, Any]) -> Ask:
     inputs = [codec.fixed(verbalize.instruction(card)) + row for card in cards(setting)]
 
     def ask() -> int:
-        count = 0
-        for ids in inputs:
-            given = torch.tensor([ids])
-            found = model.generate(
-                input_ids=given,
-                attention_mask=torch.ones_like(given),
-                max_new_tokens=setting["answer"],
-                min_new_tokens=setting["answer"],
-                do_sample=False,
-                pad_token_id=0,
-            )
-            count += found.shape[1] - len(ids)
-        return count
+        new = setting["answer"]
+        return sum(harness.generated(model, torch.tensor([ids]), new) for ids in inputs)
 
     return ask
 
@@ -149,20 +137,10 @@ def theirs(setting: dict[str, Any]) -> Ask:
 @torch.no_grad()
 def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     """What one contender needs in this process."""
-    torch.set_num_threads(setting["threads"])
-    torch.set_flush_denormal(True)
-    torch.manual_seed(0)
+    harness.begin(setting)
     ask = theirs(setting) if contender == "peft" else ours(setting, contender)
-    before = harness.resident()
-    harness.reset_peak()
-    written = []
-    seconds = harness.timed(lambda: written.append(ask()), setting["repeats"], warm=0)
-    return {
-        "seconds": median(seconds),
-        "tasks_per_second": setting["tasks"] / median(seconds),
-        "new_tokens": written[-1],
-        "memory_over_model_mb": harness.peak() - before,
-    }
+    found = harness.counted(ask, setting["repeats"], warm=0)
+    return {"tasks_per_second": setting["tasks"] / found["seconds"], **found}
 
 
 SCRIPT = harness.Script(

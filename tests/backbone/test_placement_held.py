@@ -86,9 +86,7 @@ def test_decoding_is_the_librarys(architecture: str) -> None:
     prefix, places = Notes(backbone, 0).prefix(NOTES, [held[0], None, held[2]], TASK)
     assert len(prefix.lengths) == len({(tuple(n), k) for n, k in zip(NOTES, TASK, strict=True)})
     inputs = [FIXED[k] + rest for k, rest in zip(TASK, RESTS, strict=True)]
-    found = decode.greedy(
-        backbone, prefix, inputs, places, stops=frozenset({257}), max_new=[5] * 4
-    )
+    found = decode.greedy(backbone, prefix, inputs, places, stops=frozenset({257}), max_new=[5] * 4)
     for b, k in enumerate(TASK):
         new: list[int] = []
         while len(new) < 5 and (not new or new[-1] != 257):

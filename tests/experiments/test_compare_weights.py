@@ -211,7 +211,7 @@ def test_all_methods_draw_the_same_examples(fields, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("method", ["lora", "fine-tuning"])
 def test_the_instruction_may_stand_behind_the_text(fields, tmp_path, method):
-    """Before the first step the loss is the bare backbone's there, and rows are as they are asked."""
+    """Before the first step the loss is the bare backbone's there."""
     rates = {"name": method, "rates": [{"weights": 0.01}], "placement": "after"}
     job = job_of(fields, tmp_path, method, methods=[rates], shots=[4])
     placed = job.prepared.placed("after")

@@ -212,15 +212,15 @@ def test_prompts_of_keys_and_values_answer_beside_others() -> None:
     plain, ready = after_set(*cards[:2]), world.prepared().placed("after")
     width = ready.backbone.keyvalue_width
     changed = {"depth": "layers", "width": width, "length": 3}
-    told = after_set(cards[2]).meta.model_dump() | changed
-    meta = PromptMeta.model_validate({k: v for k, v in told.items() if k in PromptMeta.model_fields})
+    meta = PromptMeta.model_validate(after_set(cards[2]).meta.model_dump() | changed)
     deep = PromptSet(meta, {"prompts": torch.randn(meta.shapes()["prompts"])})
     settings = PredictorSettings(max_new=6)
     both = together([(Path("a"), plain), (Path("b"), deep)])
     ask = [Request(card.name, asked(card, note)) for note in NOTES for card in cards]
     apart = [
-        Predictor.of(deep if one.task == cards[2].name else plain, settings, prepared=ready)
-        .answer([one])[0]
+        Predictor.of(deep if one.task == cards[2].name else plain, settings, prepared=ready).answer(
+            [one]
+        )[0]
         for one in ask
     ]
     assert same(both.predictor(world.prepared(), settings).answer(ask), apart)

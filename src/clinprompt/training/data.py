@@ -94,7 +94,10 @@ class TokenTask:
         What all rows begin with is their prefix.
         """
         rows = {
-            split: [replace(r, input=[*r.parts[0], *self.fixed, *r.parts[1]], shared=0) for r in own]
+            split: [
+                replace(row, input=[*row.parts[0], *self.fixed, *row.parts[1]], shared=0)
+                for row in own
+            ]
             for split, own in self.rows.items()
         }
         shared = _alike([r.input for own in rows.values() for r in own])

@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+PEERS = ("peft", "transformers", "logits", "generate")
 LIBRARIES = ("clinprompt", "torch", "transformers", "peft", "tokenizers")
 
 
@@ -138,7 +139,10 @@ def counted(answer: Callable[[], int], repeats: int, *, warm: int) -> dict[str, 
 def alone(script: str, contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     """Run one contender of a script in a fresh process; it prints its result as its last line."""
     command = [sys.executable, script, "--contender", contender, "--setting", json.dumps(setting)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = dict(os.environ)
+    if contender.startswith(PEERS):  # loaded by our loader, but with the memory that users have
+        environment["CLINPROMPT_MALLOC"] = "system"
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         tail = " | ".join(done.stderr.strip().splitlines()[-3:])
         return {"failed": tail}

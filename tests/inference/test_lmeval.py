@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import torch
 from tests.backbone import tiny
+from tests.backbone.test_placement_held import naive as beside
 from tests.inference import lmeval_world, world
 from tests.inference.lmeval_world import CARD, around, greedy, instances, naive
+from torch.nn import functional as F
 
 from clinprompt import verbalize
+from clinprompt.artifacts.meta import PromptMeta
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.backbone.codec import Codec
 from clinprompt.errors import ClinpromptError
@@ -260,3 +263,26 @@ def test_values_that_are_not_numbers_are_said(tmp_path):
         lm.loglikelihood(instances("loglikelihood", ("a", " b")), disable_tqdm=True)
     with pytest.raises(ClinpromptError, match="CP-INF-409"):
         lm.generate_until(instances("generate_until", ("a", {})), disable_tqdm=True)
+
+
+def test_scores_of_a_prompt_of_every_layer_behind_the_text(tmp_path):
+    """Against the library's own memory with the prompt put into it by hand."""
+    folder = lmeval_world.saved(tmp_path, placement="after")
+    ready, told = world.prepared(), PromptSet.load(folder).meta.model_dump()
+    width = ready.backbone.keyvalue_width
+    meta = PromptMeta.model_validate(told | {"depth": "layers", "width": width, "length": 3})
+    prompts = PromptSet(meta, {"prompts": torch.randn(meta.shapes()["prompts"])})
+    prompts.save(tmp_path / "deep")
+    codec = Codec(ready.backbone.tokenizer, meta.template, "after")
+    lm = build(tmp_path, prompts=tmp_path / "deep", batch_size=8)
+    asked = [pair for pair in PAIRS if pair[0]]
+    scores = lm.loglikelihood(instances("loglikelihood", *asked), disable_tqdm=True)
+    for (context, more), (score, _) in zip(asked, scores, strict=True):
+        note, rest = codec.divided([context], [""])[0]
+        new = codec.text(more.lstrip())
+        ids = codec.fixed(verbalize.instruction(CARD)) + rest + new
+        with torch.no_grad():
+            found = beside(ready.backbone, note, prompts.task_prompt(CARD.name), ids)
+        at = found[-len(new) - 1 : -1].float()
+        wanted = -float(F.cross_entropy(at, torch.tensor(new), reduction="sum"))
+        assert score == pytest.approx(wanted, abs=2e-4)

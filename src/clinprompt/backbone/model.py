@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from clinprompt.backbone import flex, packed
+from clinprompt.backbone.allocator import keep_freed
 from clinprompt.backbone.attention import use_on_cpu
 from clinprompt.backbone.fetch import KNOWN, cached
 from clinprompt.backbone.keyvalues import PrefixKV
@@ -331,6 +332,8 @@ def load(
     disable_progress_bar()
     place = locate(name)
     where = choose_device(device)
+    if where.type == "cpu":
+        keep_freed()
     try:
         tokenizer = AutoTokenizer.from_pretrained(place)
         loaded: Any = AutoModelForCausalLM.from_pretrained(

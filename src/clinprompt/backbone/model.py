@@ -332,8 +332,6 @@ def load(
     disable_progress_bar()
     place = locate(name)
     where = choose_device(device)
-    if where.type == "cpu":
-        keep_freed()
     try:
         tokenizer = AutoTokenizer.from_pretrained(place)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -355,6 +353,8 @@ def load(
     if not isinstance(template, Template):
         template = choose_template(tokenizer, template)
     backbone = Backbone(model.to(where), tokenizer, name, template, attention)
+    if where.type == "cpu":  # only now: what loading needed goes back to the system
+        keep_freed()
     if backbone.why_standard is not None:
         _LOG.warning("backbone '%s': layers of the library, %s", name, backbone.why_standard)
     return backbone

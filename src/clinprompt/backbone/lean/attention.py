@@ -9,6 +9,7 @@ K = S + Q keys.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 # Numbers of scores kept of one layer; above, the backward pass computes them again by blocks.
 MOST_KEPT = 2**23
 _PART = 2**21  # scores made at once where none are kept: they stay in the processor's cache
+_CHUNK = 16  # queries whose keys are looked up together
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,48 @@ def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, -torch.inf)
 
 
-def attend(
-    query: Tensor, keys: Tensor, values: Tensor, bias: Tensor
-) -> tuple[Tensor, Tensor | None]:
+class Seen:
+    """A bias, and where it lets queries see at all: beyond that nothing is computed.
+
+    Args:
+        bias: [B, 1, Q, K], added to the scores.
+    """
+
+    def __init__(self, bias: Tensor) -> None:
+        self.bias = bias
+        self._ends: list[tuple[int, int]] | None = None
+
+    def blocks(self, step: int) -> Iterator[tuple[slice, slice]]:
+        """Queries, at most `step` rounded up to 16 at a time, and the keys that any of them sees
+        in any row."""
+        ends, count = self._spans(), -(-step // _CHUNK)
+        for first in range(0, len(ends), count):
+            low, high = zip(*ends[first : first + count], strict=True)
+            yield (
+                slice(first * _CHUNK, (first + count) * _CHUNK),
+                slice(min(low), max(high)),
+            )
+
+    def _spans(self) -> list[tuple[int, int]]:
+        """For each 16 queries the first and the last key (exclusive) that one of them sees."""
+        if self._ends is None:
+            visible = self.bias.amax((0, 1)) > torch.finfo(self.bias.dtype).min / 2  # [Q, K]
+            chunks = F.pad(visible, (0, 0, 0, -len(visible) % _CHUNK)).unflatten(0, (-1, _CHUNK))
+            any_sees = chunks.any(1).byte()
+            k = any_sees.shape[1]
+            low = any_sees.argmax(1).tolist()
+            high = (k - any_sees.flip(1).argmax(1)).tolist()
+            self._ends = list(zip(low, high, strict=True))
+        return self._ends
+
+
+def attend(query: Tensor, keys: Tensor, values: Tensor, seen: Seen) -> tuple[Tensor, Tensor | None]:
     """Attention with queries that are scaled already.
 
     Args:
         query: [B, N, Q, D].
         keys: [B, M, K, D], and `values` alike.
-        bias: [B, 1, Q, K], added to the scores.
+        seen: what is added to the scores.
 
     Returns:
         Output [B, N, Q, D], and the weights [B * M, G * Q, K] unless they are too many to keep.
@@ -77,9 +112,9 @@ def attend(
     b, n, q, d = query.shape
     m, k = keys.shape[1], keys.shape[2]
     if b * n * q * k > MOST_KEPT:
-        return _in_parts(query, keys, values, bias), None
+        return _in_parts(query, keys, values, seen), None
     scores = torch.bmm(query.reshape(b * m, -1, d), keys.reshape(b * m, k, d).transpose(1, 2))
-    scores.view(b, n, q, k).add_(bias)
+    scores.view(b, n, q, k).add_(seen.bias)
     weights = torch.softmax(scores, dim=-1)
     return torch.bmm(weights, values.reshape(b * m, k, d)).view(b, n, q, d), weights
 
@@ -89,44 +124,79 @@ def attend_backward(
     query: Tensor,
     keys: Tensor,
     values: Tensor,
-    bias: Tensor,
+    seen: Seen,
     weights: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of `attend` at query, keys and values."""
     if weights is None:
-        with torch.enable_grad():
-            leaves = [x.detach().requires_grad_() for x in (query, keys, values)]
-            out = _by_blocks(leaves[0], leaves[1], leaves[2], bias)
-        found = torch.autograd.grad(out, leaves, upstream)
-        return found[0], found[1], found[2]
+        return _backward_in_parts(upstream, query, keys, values, seen)
     b, n, q, d = query.shape
     m, k = keys.shape[1], keys.shape[2]
-    given = upstream.reshape(b * m, -1, d)
-    to_values = torch.bmm(weights.transpose(1, 2), given).view(b, m, k, d)
-    to_weights = torch.bmm(given, values.reshape(b * m, k, d).transpose(1, 2))
+    flat = query.reshape(b * m, -1, d), keys.reshape(b * m, k, d), values.reshape(b * m, k, d)
+    to_query, to_keys, to_values = _differentiated(upstream.reshape(b * m, -1, d), *flat, weights)
+    return (
+        to_query.view(b, n, q, d),
+        to_keys.view(b, m, k, d),
+        to_values.view(b, m, k, d),
+    )
+
+
+def _differentiated(
+    given: Tensor, query: Tensor, keys: Tensor, values: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients at query [B M, G Q, D], keys and values [B M, K, D]."""
+    to_values = torch.bmm(weights.transpose(1, 2), given)
+    to_weights = torch.bmm(given, values.transpose(1, 2))
     to_scores = torch.ops.aten._softmax_backward_data(to_weights, weights, -1, weights.dtype)
-    to_query = torch.bmm(to_scores, keys.reshape(b * m, k, d)).view(b, n, q, d)
-    to_keys = torch.bmm(to_scores.transpose(1, 2), query.reshape(b * m, -1, d))
-    return to_query, to_keys.view(b, m, k, d), to_values
+    to_query = torch.bmm(to_scores, keys)
+    return to_query, torch.bmm(to_scores.transpose(1, 2), query), to_values
 
 
-def _in_parts(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Attention some queries at a time: a processor is faster than torch's fused kernel at that."""
-    b, n, q, d = query.shape
-    m, k = keys.shape[1], keys.shape[2]
-    step = max(16, _PART // (b * n * k))
-    across, flat = keys.reshape(b * m, k, d).transpose(1, 2), values.reshape(b * m, k, d)
+def _weights_of(part: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
+    """Weights [B M, G Q', K'] of some queries [B, N, Q', D] on some keys [B M, K', D]."""
+    b, n, q, d = part.shape
+    scores = torch.bmm(part.reshape(len(keys), -1, d), keys.transpose(1, 2))
+    scores.view(b, n, q, -1).add_(bias)
+    return torch.softmax(scores, dim=-1)
+
+
+def _step(query: Tensor, keys: Tensor) -> int:
+    b, n = query.shape[:2]
+    return max(_CHUNK, _PART // (b * n * keys.shape[2]))
+
+
+def _in_parts(query: Tensor, keys: Tensor, values: Tensor, seen: Seen) -> Tensor:
+    """Attention some queries at a time, each on the keys that it may see: a processor is faster
+    than torch's fused kernel at that."""
+    flat_k, flat_v = keys.flatten(0, 1), values.flatten(0, 1)
     out = torch.empty_like(query)
-    for first in range(0, q, step):
-        part = query[:, :, first : first + step]
-        scores = torch.bmm(part.reshape(b * m, -1, d), across)
-        scores.view(b, n, -1, k).add_(bias[:, :, first : first + step])
-        mixed = torch.bmm(torch.softmax(scores, dim=-1), flat)
-        out[:, :, first : first + step] = mixed.view(part.shape)
+    for rows, columns in seen.blocks(_step(query, keys)):
+        part = query[:, :, rows]
+        weights = _weights_of(part, flat_k[:, columns], seen.bias[:, :, rows, columns])
+        out[:, :, rows] = torch.bmm(weights, flat_v[:, columns]).view(part.shape)
     return out
 
 
-def _by_blocks(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    return F.scaled_dot_product_attention(
-        query, keys, values, attn_mask=bias, scale=1.0, enable_gqa=query.shape[1] != keys.shape[1]
+def _backward_in_parts(
+    upstream: Tensor, query: Tensor, keys: Tensor, values: Tensor, seen: Seen
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same blocks again: their weights are computed anew, and gradients at keys and values are
+    added up in float32."""
+    flat_k, flat_v = keys.flatten(0, 1), values.flatten(0, 1)
+    to_query = torch.empty_like(query)
+    wide = torch.float64 if keys.dtype == torch.float64 else torch.float32
+    to_keys, to_values = (torch.zeros(flat_k.shape, dtype=wide) for _ in range(2))
+    for rows, columns in seen.blocks(_step(query, keys)):
+        part, given = query[:, :, rows], upstream[:, :, rows]
+        some_k, some_v = flat_k[:, columns], flat_v[:, columns]
+        weights = _weights_of(part, some_k, seen.bias[:, :, rows, columns])
+        lined = part.reshape(len(flat_k), -1, part.shape[3])
+        found = _differentiated(given.reshape(lined.shape), lined, some_k, some_v, weights)
+        to_query[:, :, rows] = found[0].view(part.shape)
+        to_keys[:, columns] += found[1]
+        to_values[:, columns] += found[2]
+    return (
+        to_query,
+        to_keys.to(keys.dtype).view(keys.shape),
+        to_values.to(values.dtype).view(values.shape),
     )

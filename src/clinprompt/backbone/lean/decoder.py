@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from clinprompt.backbone.keyvalues import PrefixKV
-from clinprompt.backbone.lean.attention import Sharing, additive, attend
+from clinprompt.backbone.lean.attention import Seen, Sharing, additive, attend
 from clinprompt.backbone.lean.halves import (
     AttentionHalf,
     FinalNorm,
@@ -118,10 +118,10 @@ class Lean:
         _, q, k, v, _ = project(x, weights, layout)
         assert q is not None
         if isinstance(cache, NoteKV):
-            mixed = cache.attend(q, k, v, layout.bias[kind], number)
+            mixed = cache.attend(q, k, v, layout.seen[kind].bias, number)
         else:
             keys, values = cache.update(k, v, number)
-            mixed, _ = attend(q, keys, values, layout.bias[kind])
+            mixed, _ = attend(q, keys, values, layout.seen[kind])
         mixed = layout.packed(mixed.transpose(1, 2))
         if last and layout.read is not None:
             mixed, x = mixed.index_select(0, layout.read), x.index_select(0, layout.read)
@@ -143,8 +143,10 @@ class Lean:
         if valid is not None and not bool(valid.all()):
             places = valid.reshape(-1).nonzero()[:, 0]
             x = x.index_select(0, places)
-        bias = {kind: additive(one, embeddings.dtype) for kind, one in masks.items()}
-        layout = Layout(b, q, places, cos, sin, cos * scale, sin * scale, bias)
+        # One mask may serve all kinds: what it lets see is looked up once.
+        once = {id(one): Seen(additive(one, embeddings.dtype)) for one in masks.values()}
+        seen = {kind: once[id(one)] for kind, one in masks.items()}
+        layout = Layout(b, q, places, cos, sin, cos * scale, sin * scale, seen)
         layout.keys_only = isinstance(want, str) and want == "keys"
         if not isinstance(want, str):
             read = want[0] * q + want[1]

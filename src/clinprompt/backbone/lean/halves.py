@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from clinprompt.backbone.lean.attention import Sharing, attend, attend_backward
+from clinprompt.backbone.lean.attention import Seen, Sharing, attend, attend_backward
 from clinprompt.backbone.lean.elementwise import (
     gate_backward,
     rms_norm,
@@ -58,7 +58,7 @@ class Layout:
         places: [N] place of each token among B * Q slots; None where no slot is empty.
         cos, sin: [B, Q, 1, D] rotary positions.
         scaled_cos, scaled_sin: the same, times the scale of the scores (for queries).
-        bias: by kind of layer, [B, 1, Q, K] added to the scores.
+        seen: by kind of layer, what is added to the scores.
         sharing: which prefix each row sees; None without prefixes.
         read: [A] which of the N tokens the last layer's second half is computed for; None: all.
         keys_only: whether only keys and values of the last layer are wanted.
@@ -71,7 +71,7 @@ class Layout:
     sin: Tensor
     scaled_cos: Tensor
     scaled_sin: Tensor
-    bias: dict[str, Tensor] = field(default_factory=dict)
+    seen: dict[str, Seen] = field(default_factory=dict)
     sharing: Sharing | None = None
     read: Tensor | None = None
     keys_only: bool = False
@@ -178,7 +178,7 @@ class AttentionHalf(torch.autograd.Function):
                 assert layout.sharing is not None
                 keys = layout.sharing.join(prefix_k, k)
                 values = layout.sharing.join(prefix_v, v)
-            mixed, attention = attend(q, keys, values, layout.bias[kind])
+            mixed, attention = attend(q, keys, values, layout.seen[kind])
             mixed, base = layout.packed(mixed.transpose(1, 2)), x
             if last and layout.read is not None:
                 mixed, base = mixed.index_select(0, layout.read), x.index_select(0, layout.read)
@@ -206,7 +206,7 @@ class AttentionHalf(torch.autograd.Function):
                 keys = layout.sharing.join(prefix_k, k)
                 values = layout.sharing.join(prefix_v, v)
             to_q, to_keys, to_values = attend_backward(
-                back, q, keys, values, layout.bias[kind], attention
+                back, q, keys, values, layout.seen[kind], attention
             )
             if prefix_k is not None:
                 before_k, to_keys = layout.sharing.part(to_keys, prefix_k.shape[2])

@@ -8,6 +8,8 @@ where `closed` says so, of as many tasks). bfloat16. Contenders:
 
 - after: the prompt stands after the text. The note is encoded once, the tasks' prompts,
   instructions and answers stand behind it, side by side. Nothing is kept from pass to pass.
+- after-layers: the same with prompts of keys and values in every layer, of as many numbers (so
+  P = 100 is 5 positions on SmolLM2): no token of a prompt goes through the layers.
 - before: the usual placement. Keys and values of prompt and instruction are kept by task; the note
   is read behind each, as many tasks at once as the predictor puts in a batch.
 - before-one-by-one: the same, one task after the other.
@@ -37,7 +39,7 @@ DEFAULT = {
     "repeats": 1,
     "threads": 2,
 }
-CONTENDERS = ("after", "before", "before-one-by-one", "peft")
+CONTENDERS = ("after", "after-layers", "before", "before-one-by-one", "peft")
 _WORDS = "Patient is a 64 year old woman with fever and cough; denies dyspnea, takes aspirin. "
 Ask = Callable[[], int]
 
@@ -76,7 +78,7 @@ def ours(setting: dict[str, Any], contender: str) -> Ask:
     from clinprompt.training.prepare import Prepared
     from clinprompt.training.settings import BackboneSettings
 
-    placement = "after" if contender == "after" else "before"
+    placement = "after" if contender.startswith("after") else "before"
     chosen = BackboneSettings(name=setting["backbone"], dtype="bfloat16")
     prepared = Prepared.of(chosen, None, placement)
     settings = PredictorSettings(max_new=setting["answer"], notes_mb=0)
@@ -85,8 +87,7 @@ def ours(setting: dict[str, Any], contender: str) -> Ask:
     note = note_of(backbone.tokenizer, setting["note"])
     requests = []
     for card in cards(setting):
-        prompt = torch.randn(setting["virtual"], backbone.hidden_size) * backbone.embedding_scale
-        predictor.add(card, prompt)
+        predictor.add(card, prompt_of(backbone, setting["virtual"], contender == "after-layers"))
         value = QuestionInput("Is there a sign?", note) if card.closed else TextInput(note)
         requests.append(Request(card.name, value))
 
@@ -100,6 +101,16 @@ def ours(setting: dict[str, Any], contender: str) -> Ask:
     # Asked once before: keys and values of prompts that stand in front are kept.
     predictor.answer([Request(r.task, replace(r.input, **short(r.input))) for r in requests])
     return ask
+
+
+def prompt_of(backbone: Any, length: int, deep: bool) -> torch.Tensor:
+    """A random prompt [P, H], or keys and values of random tokens, of about as many numbers."""
+    if not deep:
+        return torch.randn(length, backbone.hidden_size) * backbone.embedding_scale
+    from clinprompt.backbone import engine
+
+    positions = max(1, length * backbone.hidden_size // backbone.keyvalue_width)
+    return engine.keyvalues(backbone, torch.randint(backbone.vocabulary, (positions,)).tolist())
 
 
 def short(value: Any) -> dict[str, str]:
@@ -152,7 +163,8 @@ def main() -> None:
     """Measure all contenders in turn, and print JSON."""
     SCRIPT.run(
         lambda found: {
-            "after_is_faster_by": harness.ratios(found, "after", "seconds", more_is_better=False)
+            f"{name}_is_faster_by": harness.ratios(found, name, "seconds", more_is_better=False)
+            for name in ("after", "after-layers")
         }
     )
 

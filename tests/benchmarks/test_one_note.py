@@ -16,7 +16,7 @@ SETTING = {"tasks": 3, "note": 40, "virtual": 4, "answer": 2, "threads": 1, "clo
 def test_every_contender_gives_every_figure(tmp_path: Path) -> None:
     folder, out = toy.save_backbone(tmp_path / "tiny"), tmp_path / "found.json"
     setting = json.dumps({**SETTING, "backbone": str(folder)})
-    ours = ("after", "before", "before-one-by-one")
+    ours = ("after", "after-layers", "before", "before-one-by-one")
     command = [sys.executable, str(SCRIPT), "--rounds", "1", "--setting", setting, "-o", str(out)]
     done = subprocess.run(
         [*command, "--only", *ours], capture_output=True, text=True, check=False, timeout=300
@@ -29,4 +29,5 @@ def test_every_contender_gives_every_figure(tmp_path: Path) -> None:
         assert "failed" not in one
         assert one["new_tokens"] > 0  # of two open tasks; a label is scored
         assert one["seconds"] > 0
-    assert sorted(found["after_is_faster_by"]) == ["before", "before-one-by-one"]
+    for name in ("after", "after-layers"):
+        assert set(found[f"{name}_is_faster_by"]) == set(ours) - {name}

@@ -206,8 +206,9 @@ def test_batches_keep_a_notes_rows_together_within_the_budget() -> None:
     assert all(len(batch) == 1 for batch in note_batches(rows, held, 60))
 
 
-def test_prompts_of_keys_and_values_answer_beside_others() -> None:
-    """In one call with prompts that have columns of their own, and as they do alone."""
+def test_prompts_of_keys_and_values_answer_beside_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one call with prompts at the input, and as they do alone; where rows share their notes and
+    where each has a copy."""
     cards = world.card("nli"), world.card("summary"), world.card("answer")
     plain, ready = after_set(*cards[:2]), world.prepared().placed("after")
     width = ready.backbone.keyvalue_width
@@ -225,3 +226,7 @@ def test_prompts_of_keys_and_values_answer_beside_others() -> None:
     ]
     assert same(both.predictor(world.prepared(), settings).answer(ask), apart)
     assert len({one.text for one in apart if one.text}) > 1
+    copies = both.predictor(world.prepared(), settings)
+    monkeypatch.setattr(copies.backbone, "lean", None)
+    assert copies.backbone.lean is None
+    assert same(copies.answer(ask), apart)

@@ -91,17 +91,21 @@ def joined(prefixes: Sequence[Prefix]) -> Prefix:
 class Soft:
     """Soft prompts that rows begin with, where the prompt stands behind the text.
 
-    A row's first columns are the prompt's; the token ids that stand there are not read.
+    A row's first columns are the prompt's; the token ids that stand there are not read. A prompt of
+    keys and values has columns too where rows share their notes' (`NoteKV`): what is computed in
+    them is thrown away, and its keys and values take their place.
 
     Attributes:
         prompts: [K, P, H], shorter ones padded on the right.
         lengths: [K] real length of each prompt.
         of: [B] index of each row's prompt.
+        held: prompts of keys and values, one of length 0 where row has none; by `of` as well.
     """
 
     prompts: Tensor
     lengths: Tensor
     of: Tensor
+    held: Prefix | None = None
 
     def into(self, embeddings: Tensor) -> Tensor:
         """Embeddings [B, L, H] of rows with the prompts in their place."""
@@ -273,7 +277,9 @@ def note_memory(backbone: Backbone, before: Prefix, rows: Rows, extra: int = 0) 
         return None
     room = rows.ids.shape[1] + extra
     windowed = backbone.attention.window is not None
-    return NoteKV(before.layers, before.lengths, rows.task, room, windowed=windowed)
+    held = rows.soft.held
+    own = None if held is None else (held.layers, held.lengths, rows.soft.of)
+    return NoteKV(before.layers, before.lengths, rows.task, room, windowed=windowed, held=own)
 
 
 def hidden(
@@ -309,6 +315,8 @@ def hidden(
         return states
     embeddings = backbone.embed(rows.ids)
     if rows.soft is not None:
+        if rows.soft.held is not None and not isinstance(cache, NoteKV):
+            raise ValueError("held prompts have columns only where notes are shared")
         embeddings = rows.soft.into(embeddings)
     positions, valid = laid.own
     if cache is None:

@@ -33,6 +33,8 @@ class NoteKV(CacheProtocol):
         rows: [B] index of each row's note.
         room: columns of texts and new tokens together, at most.
         windowed: whether some layer sees less than everything before a query.
+        held: for each layer, keys and values [K, M, P, D] that stand in the first columns of rows
+            instead of what is computed there; [K] how many of them; [B] which of the K a row has.
     """
 
     def __init__(
@@ -43,8 +45,10 @@ class NoteKV(CacheProtocol):
         room: int,
         *,
         windowed: bool,
+        held: tuple[Sequence[LayerKV], Tensor, Tensor] | None = None,
     ) -> None:
         self.notes, self.room, self.windowed = notes, room, windowed
+        self.held = held
         self.lengths: list[int] = lengths.tolist()
         self.filled = 0
         self._own: list[LayerKV] = []
@@ -113,6 +117,13 @@ class NoteKV(CacheProtocol):
         end = self.filled + keys.shape[2]
         room_k[:, :, self.filled : end] = keys
         room_v[:, :, self.filled : end] = values
+        if self.held is not None and self.filled == 0:
+            layers, lengths, of = self.held
+            longest = int(lengths.max())
+            theirs = (torch.arange(longest) < lengths[of][:, None])[:, None, :, None]
+            for room, given in zip((room_k, room_v), layers[layer], strict=True):
+                first = room[:, :, :longest]
+                first.copy_(torch.where(theirs, given[of][:, :, :longest], first))
         return room_k[:, :, :end], room_v[:, :, :end]
 
     def _parts(self, queries: int, own: int) -> Iterator[tuple[int, Tensor | slice]]:

@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from clinprompt.backbone import decode, engine
 from clinprompt.backbone.after import Notes, suffixes
 from clinprompt.backbone.decode import Generated
-from clinprompt.backbone.engine import Prefix, Soft
+from clinprompt.backbone.engine import Prefix, Soft, joined
 from clinprompt.backbone.model import Backbone
 from clinprompt.inference.batches import Size
 from clinprompt.inference.grounding import Grounding
@@ -61,31 +61,40 @@ class Laid:
     soft: Soft | None = None
 
 
-def laid(notes: Notes, rows: Sequence[Row], tasks: Sequence[Asking]) -> Laid:
+def laid(notes: Notes, rows: Sequence[Row], tasks: Sequence[Asking], *, shared: bool) -> Laid:
     """Rows behind their notes.
 
     Args:
         notes: encodes them.
         rows: of any notes; those of one note share it.
         tasks: the task of each row.
+        shared: whether what reads the batch lets rows share a note's keys and values; else each
+            prompt of keys and values needs a copy of the note to stand beside.
     """
     distinct = list({id(task): task for task in tasks}.values())
     number = {id(task): k for k, task in enumerate(distinct)}
     of = [number[id(task)] for task in tasks]
     prompts = [_prompt(task, notes) for task in distinct]
-    held = [_held(task, notes) for task in distinct]
-    prefix, places = notes.prefix([row.seen.ids[: row.shared] for row in rows], held, of)
     lengths = [len(prompt) for prompt in prompts]
+    held = [_held(task, notes) for task in distinct]
+    own = _columns(held) if shared else None
+    prefix, places = notes.prefix(
+        [row.seen.ids[: row.shared] for row in rows], held if own is None else (), of
+    )
+    columns = lengths
+    if own is not None:
+        columns = [a + b for a, b in zip(lengths, own.lengths.tolist(), strict=True)]
     inputs = suffixes(
-        lengths, [task.fixed for task in tasks], [row.seen.ids[row.shared :] for row in rows], of
+        columns, [task.fixed for task in tasks], [row.seen.ids[row.shared :] for row in rows], of
     )
     soft = None
-    if any(lengths):
+    if any(columns):
         device = notes.backbone.device
         soft = Soft(
             pad_sequence(prompts, batch_first=True),
             torch.tensor(lengths, device=device),
             torch.tensor(of, device=device),
+            own,
         )
     return Laid(prefix, inputs, places, soft)
 
@@ -102,6 +111,15 @@ def _held(task: Asking, notes: Notes) -> Prefix | None:
     if task.prompt is None or not engine.is_deep(notes.backbone, task.prompt):
         return None
     return engine.held(notes.backbone, task.prompt[None])
+
+
+def _columns(held: Sequence[Prefix | None]) -> Prefix | None:
+    """Prompts of keys and values as one prefix, empty for tasks without; None if none has any."""
+    there = next((one for one in held if one is not None), None)
+    if there is None:
+        return None
+    none = Prefix([(k[:, :, :0], v[:, :, :0]) for k, v in there.layers], there.lengths * 0)
+    return joined([one or none for one in held])
 
 
 def shares_notes(backbone: Backbone, settings: PredictorSettings) -> bool:

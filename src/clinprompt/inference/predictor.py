@@ -319,10 +319,14 @@ class Predictor:
             prefix, text = row.shared, prefix + text - row.shared
         return Size(prefix, text, answer)
 
-    def _laid(self, rows: Sequence[Row]) -> Laid:
+    def _laid(self, rows: Sequence[Row], *, shared: bool = True) -> Laid:
         """Rows as the backbone reads them, behind their tasks' prompts or behind their notes."""
         if self._notes is not None:
-            return laid(self._notes, rows, [self._tasks[row.task] for row in rows])
+            # A window would see a prompt's columns behind the note and not those in front of it.
+            window = self.backbone.attention.window
+            shared = shared and self.backbone.lean is not None and window is None
+            tasks = [self._tasks[row.task] for row in rows]
+            return laid(self._notes, rows, tasks, shared=shared)
         names = tuple(sorted({row.task for row in rows}))
         places = [names.index(row.task) for row in rows]
         return Laid(self._prefix(names), [row.seen.ids for row in rows], places)
@@ -381,7 +385,7 @@ class Predictor:
     def _asks(self, rows: Sequence[Row]) -> Callable[[int], Ask]:
         """What the decoder is asked for the row at a place."""
         if self._notes is not None:
-            batch = self._laid(rows)
+            batch = self._laid(rows, shared=False)
             return lambda i: ask_behind(batch, i, rows[i].max_new, self._open.seed_of(rows[i]))
         return lambda i: Ask(
             rows[i].seen.ids,

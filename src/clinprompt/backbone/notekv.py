@@ -121,8 +121,8 @@ class NoteKV(CacheProtocol):
             layers, lengths, of = self.held
             longest = int(lengths.max())
             theirs = (torch.arange(longest) < lengths[of][:, None])[:, None, :, None]
-            for room, given in zip((room_k, room_v), layers[layer], strict=True):
-                first = room[:, :, :longest]
+            for written, given in zip((room_k, room_v), layers[layer], strict=True):
+                first = written[:, :, :longest]
                 first.copy_(torch.where(theirs, given[of][:, :, :longest], first))
         return room_k[:, :, :end], room_v[:, :, :end]
 

@@ -6,8 +6,8 @@ neither on a task nor on anything that is trained. They are computed without gra
 and may be kept. A task's soft prompt, its instruction and its answer stand behind it, as a row.
 
 A prompt of keys and values of every layer (width W) has no columns of its own: rows see it beside
-their note, which doesn't see it. Its keys are used as they are, rotated for positions 0 to P - 1; in
-memory it stands in front of the note's keys, or where rows share notes in front of a row's own
+their note, which doesn't see it. Its keys are used as they are, rotated for positions 0 to P - 1;
+in memory it stands in front of the note's keys, or where rows share notes in front of a row's own
 (`engine.Soft`). A row goes on P positions behind its note, as behind a prompt at the input.
 
 Shapes: T tasks, P prompt length, B rows, H hidden size.

@@ -78,10 +78,10 @@ class Notes:
         asked = [(note, k if held[k] else None) for note, k in zip(ids, of, strict=True)]
         distinct = list(dict.fromkeys(asked))
         place = {pair: number for number, pair in enumerate(distinct)}
-        parts = [
-            self._one(note) if k is None else _beside(held[k], self._one(note))
-            for note, k in distinct
-        ]
+        parts = []
+        for note, k in distinct:
+            own = None if k is None else held[k]
+            parts.append(self._one(note) if own is None else own.followed(self._one(note)))
         return joined(parts), [place[pair] for pair in asked]
 
     @torch.no_grad()
@@ -100,17 +100,6 @@ class Notes:
                 self.bytes -= _size(self._kept.pop(next(iter(self._kept))))
         self._kept[note] = found
         return found
-
-
-def _beside(held: Prefix | None, note: Prefix) -> Prefix:
-    """A prompt's keys and values and a note's as one prefix."""
-    if held is None:
-        return note
-    layers = [
-        (torch.cat([k, note_k], dim=2), torch.cat([v, note_v], dim=2))
-        for (k, v), (note_k, note_v) in zip(held.layers, note.layers, strict=True)
-    ]
-    return Prefix(layers, held.lengths + note.lengths)
 
 
 def _size(prefix: Prefix) -> int:

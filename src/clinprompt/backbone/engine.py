@@ -66,6 +66,16 @@ class Prefix:
             layers = [(keys[k : k + 1], values[k : k + 1]) for keys, values in self.layers]
             yield Prefix(layers, self.lengths[k : k + 1])
 
+    def followed(self, other: Prefix) -> Prefix:
+        """Keys and values of both, task by task; there is no padding in the first."""
+        layers = [
+            (torch.cat([k, other_k], dim=2), torch.cat([v, other_v], dim=2))
+            for (k, v), (other_k, other_v) in zip(self.layers, other.layers, strict=True)
+        ]
+        known = self.tokens is not None and other.tokens is not None
+        tokens = (self.tokens or 0) + (other.tokens or 0) if known else None
+        return Prefix(layers, self.lengths + other.lengths, tokens)
+
     def select(self, tasks: Sequence[int]) -> Prefix:
         """The prefixes of some tasks, in that order."""
         index = numbers(tasks, self.lengths.device)
@@ -99,7 +109,7 @@ class Soft:
         prompts: [K, P, H], shorter ones padded on the right.
         lengths: [K] real length of each prompt.
         of: [B] index of each row's prompt.
-        held: prompts of keys and values, one of length 0 where row has none; by `of` as well.
+        held: prompts of keys and values, one of length 0 where a row has none; by `of` as well.
     """
 
     prompts: Tensor
@@ -240,11 +250,7 @@ def _behind_held(
     backbone.run(
         backbone.embed(rows.ids), positions, laid.mask(backbone), cache, valid=valid, want="keys"
     )
-    joint = [
-        (torch.cat([k, own_k], dim=2), torch.cat([v, own_v], dim=2))
-        for (k, v), (own_k, own_v) in zip(before.layers, cache.layers, strict=True)
-    ]
-    return Prefix(joint, before.lengths + rows.lengths, (before.tokens or 0) + (rows.tokens or 0))
+    return before.followed(Prefix(cache.layers, rows.lengths, rows.tokens))
 
 
 def layout(before: Prefix, rows: Rows) -> Layout:

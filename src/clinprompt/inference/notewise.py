@@ -68,8 +68,8 @@ def laid(notes: Notes, rows: Sequence[Row], tasks: Sequence[Asking], *, shared: 
         notes: encodes them.
         rows: of any notes; those of one note share it.
         tasks: the task of each row.
-        shared: whether what reads the batch lets rows share a note's keys and values; else each
-            prompt of keys and values needs a copy of the note to stand beside.
+        shared: whether what reads the batch lets rows share a note's keys and values where the
+            backbone can; else each prompt of keys and values has a copy of the note beside it.
     """
     distinct = list({id(task): task for task in tasks}.values())
     number = {id(task): k for k, task in enumerate(distinct)}
@@ -77,7 +77,9 @@ def laid(notes: Notes, rows: Sequence[Row], tasks: Sequence[Asking], *, shared: 
     prompts = [_prompt(task, notes) for task in distinct]
     lengths = [len(prompt) for prompt in prompts]
     held = [_held(task, notes) for task in distinct]
-    own = _columns(held) if shared else None
+    # A window would see a prompt's columns behind the note, and not those in front of it.
+    windowed = notes.backbone.attention.window is not None
+    own = _columns(held) if shared and notes.backbone.lean is not None and not windowed else None
     prefix, places = notes.prefix(
         [row.seen.ids[: row.shared] for row in rows], held if own is None else (), of
     )

@@ -322,9 +322,6 @@ class Predictor:
     def _laid(self, rows: Sequence[Row], *, shared: bool = True) -> Laid:
         """Rows as the backbone reads them, behind their tasks' prompts or behind their notes."""
         if self._notes is not None:
-            # A window would see a prompt's columns behind the note and not those in front of it.
-            window = self.backbone.attention.window
-            shared = shared and self.backbone.lean is not None and window is None
             tasks = [self._tasks[row.task] for row in rows]
             return laid(self._notes, rows, tasks, shared=shared)
         names = tuple(sorted({row.task for row in rows}))

@@ -181,6 +181,19 @@ def test_the_choice_is_recorded_and_used(
         assert torch.equal(begun[f"u.{place}"], metaprompt.tensors["u"][k])
 
 
+def test_without_examples_the_card_says_which_source_is_nearest(
+    tmp_path: Path, metaprompt: PromptSet, target: Path
+) -> None:
+    found = fit(tmp_path / "out", metaprompt, target, shots=0, adapt={"init": "similar"})
+    history: Any = found.meta.metrics["adapt"]
+    cards = metaprompt.meta.tasks
+    (same,) = [one.name for one in cards if one.type == catalogue.find(target).type]
+    assert history["start"] == {"target": same}
+    k = SOURCES.index(same)
+    for name in ("u", "v"):
+        assert torch.equal(found.tensors[name][0], metaprompt.tensors[name][k])
+
+
 # ---- going on, and what is refused ---------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.prompts import compose
 from clinprompt.tasks import catalogue
 from clinprompt.tasks.card import Card
+from clinprompt.tasks.resemblance import resemblances
 from clinprompt.training import adapt as module
 from clinprompt.training.adapt import choose_start, start_losses, starts
 
@@ -62,11 +63,13 @@ def test_starts_are_chosen_as_brute_force_chooses(
         split: {name: naive_loss(prompts[name], task, task.rows[split]) for name in names}
         for split in ("train", "dev")
     }
+    likeness = resemblances(card, metaprompt.meta.tasks)
     expected = {
         "mean": "mean",
         "type": "type" if which == "target" else "mean",
         "nearest": min(SOURCES, key=losses["train"].__getitem__),
         "dev": min(names, key=losses["dev"].__getitem__),
+        "similar": max(SOURCES, key=lambda k: likeness[SOURCES.index(k)]),
     }
     for init, name in expected.items():
         recipe = toy.adapt_recipe(adapt={"init": init})

@@ -165,7 +165,7 @@ def test_answers_are_cached_where_examples_come_again() -> None:
 
 
 def test_lambda_zero_is_the_task_loss_alone(
-    paths: list[Path], tmp_path: Path, whole: tuple[Path, toy.Lines]
+    paths: list[Path], tmp_path: Path, whole: tuple[Path, toy.Lines], stages: list[Stage]
 ) -> None:
     """The same start and draws: what differs at the first step is lambda times the two terms."""
     first = []
@@ -176,6 +176,9 @@ def test_lambda_zero_is_the_task_loss_alone(
     assert first[2] == pytest.approx(whole[1].losses[6], rel=1e-6)
     assert first[1] - first[0] == pytest.approx(first[2] - first[1], rel=1e-3)
     assert first[2] - first[0] > 1e-3
+    without, *others = stages[1::2]  # at zero the teachers give the start and are not asked
+    assert without.distillation is without.cached is without.teachers is None
+    assert all(stage.distillation is not None for stage in others)
 
 
 # ---- ablations -----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Example
 from clinprompt.prompts import compose, mean_update
 from clinprompt.tasks.card import Card
+from clinprompt.tasks.resemblance import resemblances
 from clinprompt.tasks.suite import Suite
 from clinprompt.training.batch import Item, notes_for, prefix_of, row_losses
 from clinprompt.training.data import TokenTask
@@ -210,7 +211,7 @@ def _check(
         raise ClinpromptError(
             "CP-TRAIN-061",
             f"init '{recipe.adapt.init}' chooses by examples, and there are 0 shots",
-            hint="use init mean or type",
+            hint="use init mean, type or similar",
         )
 
 
@@ -286,13 +287,17 @@ def choose_start(
 ) -> Start:
     """The start that `adapt.init` asks for.
 
-    "type" falls back to "mean" where the metaprompt has no source of the card's type.
+    "type" falls back to "mean" where the metaprompt has no source of the card's type. "similar"
+    (`tasks.resemblance`) needs no example and reads nothing but the cards.
     """
     candidates = starts(metaprompt, card)
     means = candidates[: -len(metaprompt.meta.names)]  # "mean", and "type" where there is one
     init = recipe.adapt.init
     if init in ("mean", "type"):
         return means[-1] if init == "type" else means[0]
+    if init == "similar":
+        alike = resemblances(card, metaprompt.meta.tasks)
+        return candidates[len(means) :][max(range(len(alike)), key=alike.__getitem__)]
     assert task is not None
     if init == "nearest":
         candidates = candidates[len(means) :]

@@ -119,16 +119,20 @@ class DistilSettings(Optimiser):
     )
 
 
+VectorStart = Literal["mean", "type", "similar", "nearest", "dev"]
+
+
 class AdaptSettings(Optimiser):
     """Fitting a metaprompt, or a fresh prompt, to new tasks."""
 
     steps: int = Field(200, ge=1)
     rows: int = Field(16, ge=1)
-    init: Literal["mean", "type", "nearest", "dev"] = Field(
+    init: VectorStart = Field(
         "mean",
         description="task vectors from the mean source update; from that over sources of the same "
-        "task type; from the source task with the lowest loss on the training examples; or "
-        "whichever of all these is best on dev",
+        "task type; from the source task whose card resembles the target's most; from the source "
+        "task with the lowest loss on the training examples; or whichever of all these is best on "
+        "dev",
     )
     trainable: Literal["all", "vectors"] = "all"
     rate_shared: float = Field(0.1, gt=0, le=LARGEST_RATE)

@@ -322,7 +322,7 @@ def _distil(
         engine=recipe.engine,
         notes=notes,
     )
-    if teachers is not None:
+    if teachers is not None and settings.weight > 0:  # at 0 the teachers only give the start
         soft = teachers.tensors["prompts"].to(backbone.device)
         with torch.no_grad():
             before = prefix_of(backbone, soft, [task.fixed for task in tasks], notes)

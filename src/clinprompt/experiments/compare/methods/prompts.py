@@ -24,7 +24,12 @@ from clinprompt.experiments.compare.recipe import CompareRecipe
 from clinprompt.tasks.card import Card
 from clinprompt.training.adapt import adapt
 from clinprompt.training.loop import Outcome
-from clinprompt.training.settings import AdaptRecipe, AdaptSettings, PromptSettings
+from clinprompt.training.settings import (
+    AdaptRecipe,
+    AdaptSettings,
+    PromptSettings,
+    VectorStart,
+)
 
 
 class PromptTuningSettings(MethodSettings):
@@ -43,7 +48,7 @@ class PromptTuningSettings(MethodSettings):
 class MetapromptSettings(MethodSettings):
     """Where a metaprompt's task vectors start."""
 
-    init: Literal["mean", "type", "nearest", "dev"] = "mean"
+    init: VectorStart = "mean"
     metaprompt: Path | None = Field(
         None, description="another metaprompt than the comparison's, such as an ablation's"
     )

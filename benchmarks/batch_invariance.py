@@ -106,8 +106,7 @@ def theirs(model: Any, texts: Tensor, setting: dict[str, Any]) -> Ask:
 @torch.no_grad()
 def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     """The table of one contender."""
-    torch.set_num_threads(setting["threads"])
-    torch.set_flush_denormal(True)
+    harness.begin(setting)
     backbone = backbone_of(setting["backbone"])
     draw = torch.Generator().manual_seed(0)
     shape = setting["rows"], setting["tokens"]

@@ -22,7 +22,7 @@ label's too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -91,16 +91,33 @@ def ours(setting: dict[str, Any], contender: str) -> Ask:
         value = QuestionInput("Is there a sign?", note) if card.closed else TextInput(note)
         requests.append(Request(card.name, value))
 
+    lengths = lengths_of_answers()
+
     def ask() -> int:
+        lengths.clear()
         each = [[request] for request in requests]
-        asked = each if contender == "before-one-by-one" else [requests]
-        found = [prediction for part in asked for prediction in predictor.answer(part)]
-        lengths = prepared.codec.texts([one.text for one in found if one.probabilities is None])
-        return sum(map(len, lengths))
+        for part in each if contender == "before-one-by-one" else [requests]:
+            predictor.answer(part)
+        return sum(lengths)
 
     # Asked once before: keys and values of prompts that stand in front are kept.
     predictor.answer([Request(r.task, replace(r.input, **short(r.input))) for r in requests])
     return ask
+
+
+def lengths_of_answers() -> list[int]:
+    """A list that gets the number of new tokens of every written answer, as it is read."""
+    from clinprompt.backbone.codec import Codec
+
+    lengths: list[int] = []
+    decode = Codec.decode
+
+    def counting(codec: Codec, ids: Sequence[int]) -> str:
+        lengths.append(len(ids))
+        return decode(codec, ids)
+
+    Codec.decode = counting  # type: ignore[method-assign]
+    return lengths
 
 
 def prompt_of(backbone: Any, length: int, deep: bool) -> torch.Tensor:

@@ -109,8 +109,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     """What one contender reaches in this process."""
     from clinprompt.backbone.model import load
 
-    torch.set_num_threads(setting["threads"])
-    torch.set_flush_denormal(True)
+    harness.begin(setting)
     backbone = load(setting["backbone"], dtype="bfloat16")
     step: Step
     if contender == "clinprompt":

@@ -124,6 +124,8 @@ class Log:
     def finish(self) -> None:
         """Write out what is left."""
         self._try(lambda: self._tracker.finish())
+        if self.kind == "wandb":
+            self._try(_end_wandb)
         self._dead = True
 
     def _start(self, project: str, folder: Path, numbers: Mapping[str, Any]) -> None:
@@ -168,6 +170,13 @@ def _keep_wandb_here() -> None:
         os.environ["WANDB_MODE"] = "offline"
     else:
         os.environ.setdefault("WANDB_MODE", "offline")
+
+
+def _end_wandb() -> None:
+    """Wait for wandb's own process, which may not have written the run's file yet."""
+    import wandb
+
+    wandb.teardown()
 
 
 def _numbers(recipe: BaseModel) -> dict[str, bool | int | float | str]:

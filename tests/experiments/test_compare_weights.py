@@ -68,7 +68,7 @@ def test_gradients_equal_those_of_a_forward_without_shared_prefix(fields, tmp_pa
     tasks = prepare_tasks(
         job.prepared, job.cards + other.cards, job.splits + other.splits, job.recipe.data, 0
     )
-    with METHODS[method]._training(job) as module:
+    with METHODS[method].at_work(backbone, job.settings, job.seed) as module:
         if method == "lora":  # at B = 0 the gradient of A is 0 and tells nothing
             for name, p in module.trained.items():
                 if "lora_B" in name:
@@ -122,7 +122,8 @@ def test_the_backbone_is_restored_after_a_failure(fields, tmp_path, method):
     before = logits_of(job.prepared.backbone)
     fitted, failure = METHODS[method], RuntimeError("in between")
     fitted.fit(job, {"weights": 0.05}, tmp_path / "try")
-    for context in (fitted._training(job), fitted.answering(job, tmp_path / "try")):
+    working = fitted.at_work(job.prepared.backbone, job.settings, job.seed)
+    for context in (working, fitted.answering(job, tmp_path / "try")):
         with pytest.raises(RuntimeError, match="in between"), context:
             raise failure
         assert torch.equal(logits_of(job.prepared.backbone), before)

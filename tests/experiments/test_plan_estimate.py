@@ -15,8 +15,10 @@ from clinprompt.cli.app import app
 from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare.recipe import CompareRecipe
 from clinprompt.experiments.compare.run import Unfit
+from clinprompt.experiments.plan.cost import Writing
 from clinprompt.experiments.plan.estimate import Where, plan_adapt, plan_comparison, plan_source
 from clinprompt.experiments.plan.machine import GPUS, named_gpu, this_machine
+from clinprompt.experiments.plan.measure import writing
 from clinprompt.experiments.plan.words import amount, clock, lines, size
 from clinprompt.tasks import catalogue
 
@@ -101,6 +103,68 @@ def test_measuring_moves_nothing(cards: list[Path]) -> None:
     for name, weight in ready.backbone.model.named_parameters():
         assert weight.grad is None and not weight.requires_grad
         assert (weight == before[name]).all()
+
+
+def test_every_kind_of_method_is_measured_and_leaves_no_trace(
+    cards: list[Path], source: Path, model: Path
+) -> None:
+    ready = toy.prepared()
+    before = {n: p.clone() for n, p in ready.backbone.model.named_parameters()}
+    methods = [
+        {"name": "pt", "rates": [{"shared": 0.1}]},
+        {"name": "pt", "id": "pt-after", "placement": "after", "rates": [{"shared": 0.1}]},
+        {"name": "pt", "id": "pt-deep", "depth": "layers", "rates": [{"shared": 0.1}]},
+        {"name": "lora", "rank": 2, "rates": [{"weights": 0.1}]},
+        {"name": "fine-tuning", "rates": [{"weights": 0.1}]},
+        {"name": "fine-tuning", "id": "late", "placement": "after", "rates": [{"weights": 0.1}]},
+    ]
+    targets = [str(card) for card in cards[1:4]]
+    recipe = comparison(cards, source, model, methods=methods, targets=targets, shots=[4])
+    (found,) = plan_comparison(recipe, Where(budget=0), prepared={"tiny": ready})
+    by_group: dict[str, list[Any]] = {}
+    for stage in found.stages:
+        if stage.group != "answers":
+            assert stage.measured is not None and stage.seconds > 0, stage.name
+            by_group.setdefault(stage.group.split(",")[0], []).append(stage)
+    assert {"pt", "pt-after", "pt-deep", "lora", "fine-tuning", "late"} <= set(by_group)
+    for name in ("pt-after", "pt-deep", "lora"):  # three targets: two are run, one is not
+        first, second, third = (stage.measured for stage in by_group[name])
+        assert first.steps >= 2 and second.steps >= 2 and third.steps == 0
+        if second.peak is not None:
+            assert third.peak / third.formula == pytest.approx(second.peak / second.formula)
+    for name, weight in ready.backbone.model.named_parameters():
+        assert weight.grad is None and not weight.requires_grad
+        assert (weight == before[name]).all()
+    assert any("timed steps" in note for note in found.notes)
+
+
+def test_a_prompt_behind_the_text_is_planned_there(
+    cards: list[Path], source: Path, model: Path
+) -> None:
+    methods = [
+        {"name": "pt", "rates": [{"shared": 0.1}]},
+        {"name": "pt", "id": "late", "placement": "after", "rates": [{"shared": 0.1}]},
+    ]
+    recipe = comparison(cards, source, model, methods=methods, shots=[4], seeds=[0])
+    (found,) = plan_comparison(recipe, QUICK)
+    answers = {stage.name: stage for stage in found.stages if stage.group == "answers"}
+    for name, late in answers.items():
+        if not name.startswith("answers of late"):
+            continue
+        usual = answers[name.replace("of late", "of pt")]
+        assert late.prompt == 0 and usual.prompt > toy.LENGTH
+        assert late.text > usual.text
+    (first, *_), (late_one, *_) = (
+        [s for s in found.stages if s.group == f"{name}, 4 shots"] for name in ("pt", "late")
+    )
+    assert first.trainable == late_one.trainable
+    assert late_one.prompt > first.prompt  # once a row, not once a step
+
+
+def test_decoding_is_timed_by_steps_and_rows() -> None:
+    found = writing(toy.prepared().backbone, rows=4, tokens=3)
+    assert found.step >= 0 and found.row >= 0 and found.step + found.row > 0
+    assert Writing(0.5, 0.25).seconds(10, 40) == 15
 
 
 @pytest.mark.parametrize("placement", ["before", "after"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clinprompt.artifacts.prompt_set import PromptSet
-from clinprompt.backbone.template import Depth
+from clinprompt.backbone.template import Depth, Placement
 from clinprompt.experiments.compare.cell import Key, Shots
 from clinprompt.experiments.compare.methods import Entry
 from clinprompt.experiments.compare.recipe import CompareRecipe, NamedBackbone
@@ -35,6 +35,13 @@ class SourcePlan:
         if self.metaprompt is not None:
             return self.metaprompt.meta.length
         return None if self.recipe is None else self.recipe.prompt.length
+
+    @property
+    def placement(self) -> Placement:
+        """Where its prompts stand."""
+        if self.metaprompt is not None:
+            return self.metaprompt.meta.placement
+        return "before" if self.recipe is None else self.recipe.prompt.placement
 
     @property
     def depth(self) -> Depth:

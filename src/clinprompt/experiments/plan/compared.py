@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from clinprompt import verbalize
+from clinprompt.backbone.template import Placement
 from clinprompt.experiments.compare.cell import Shots
 from clinprompt.experiments.compare.methods import Entry
 from clinprompt.experiments.compare.methods.prompts import Grouped, Vectors, _Prompts
 from clinprompt.experiments.compare.methods.untrained import InContext
-from clinprompt.experiments.compare.methods.weights import FineTuning, Lora
+from clinprompt.experiments.compare.methods.weights import FineTuning, Lora, Trained
 from clinprompt.experiments.compare.plan import Plan, Unit
 from clinprompt.experiments.compare.recipe import CompareRecipe, NamedBackbone
 from clinprompt.experiments.plan.memory import SIZES
@@ -28,6 +30,7 @@ from clinprompt.tasks.card import Card
 from clinprompt.training.settings import AdaptRecipe, AdaptSettings, Optimiser
 
 FLOAT32 = 4
+RowsAt = Callable[[Placement], Rows]  # rows as they are written for a placement
 
 
 def fittings(plan: Plan, backbone: NamedBackbone) -> dict[tuple[str, str, Shots], int]:
@@ -63,7 +66,12 @@ def lora_parameters(shape: Shape, rank: int, layers: Sequence[str] | str) -> int
 
 
 def trainings(
-    plan: Plan, backbone: NamedBackbone, shape: Shape, rows: Rows, microbatch: int, dtype: str
+    plan: Plan,
+    backbone: NamedBackbone,
+    shape: Shape,
+    rows_at: RowsAt,
+    microbatch: int,
+    dtype: str,
 ) -> list[Training]:
     """One stage for every method, group of targets and shots; seeds and tries repeat it."""
     found, counts = [], fittings(plan, backbone)
@@ -74,17 +82,19 @@ def trainings(
     for key, unit in units.items():
         if key not in counts:
             continue
-        stage = _training(plan, unit, shape, rows, microbatch, dtype)
+        stage = _training(plan, unit, shape, rows_at, microbatch, dtype)
         stage.repeats, stage.group = counts[key], f"{unit.entry.id}, {unit.shots} shots"
         found.append(stage)
     return found
 
 
 def _training(
-    plan: Plan, unit: Unit, shape: Shape, rows: Rows, microbatch: int, dtype: str
+    plan: Plan, unit: Unit, shape: Shape, rows_at: RowsAt, microbatch: int, dtype: str
 ) -> Training:
     recipe, entry = plan.recipe, unit.entry
     method, settings = entry.method, entry.settings
+    place = placement_of(plan, unit)
+    rows = rows_at(place)
     name = f"{entry.id}: {unit.name}, {unit.shots} shots"
     shots = None if unit.shots == "full" else unit.shots
     steps = plan.steps(unit.shots)
@@ -94,7 +104,7 @@ def _training(
         fresh = not method.needs_metaprompt
         source = plan.source(unit)
         depth = getattr(settings, "depth", None) or recipe.prompt.depth if fresh else source.depth
-        shaped = {"length": length_of(plan, unit), "depth": depth}
+        shaped = {"length": length_of(plan, unit), "depth": depth, "placement": place}
         prompt = recipe.prompt.model_copy(update=shaped)
         adapt = AdaptRecipe(
             seed=unit.seed,
@@ -127,23 +137,42 @@ def _training(
     tasks = [
         rows.task(card, recipe.data, 0, unit.seed, shots=shots, suite=None) for card in unit.cards
     ]
+    if place == "after":
+        tasks = [task.whole() for task in tasks]
     optimiser = Optimiser(steps=steps, rows=count, evaluate_every=every)
     if isinstance(method, Lora):
         given: Any = settings  # a LoRA method's own
         trainable = lora_parameters(shape, given.rank, given.layers)
-        return weights_training(
+        stage = weights_training(
             name, "lora", trainable, tasks, optimiser, unit.seed, microbatch, trainable * FLOAT32
         )
-    return weights_training(
-        name,
-        "full",
-        shape.parameters,
-        tasks,
-        optimiser,
-        unit.seed,
-        microbatch,
-        shape.parameters * SIZES[dtype],
-    )
+    else:
+        stage = weights_training(
+            name,
+            "full",
+            shape.parameters,
+            tasks,
+            optimiser,
+            unit.seed,
+            microbatch,
+            shape.parameters * SIZES[dtype],
+        )
+    own: Any = settings  # the method's own
+    stage.module = partial(method.at_work, settings=own, seed=unit.seed)
+    return stage
+
+
+def placement_of(plan: Plan, unit: Unit) -> Placement:
+    """Where a method's prompt, or bare instruction, stands."""
+    entry = unit.entry
+    if isinstance(entry.method, Trained):
+        given: Placement = entry.settings.place  # type: ignore[attr-defined]
+        return given
+    if not isinstance(entry.method, _Prompts):
+        return "before"
+    if entry.method.needs_metaprompt:
+        return plan.source(unit).placement
+    return getattr(entry.settings, "placement", None) or plan.recipe.prompt.placement
 
 
 def length_of(plan: Plan, unit: Unit) -> int:
@@ -154,7 +183,7 @@ def length_of(plan: Plan, unit: Unit) -> int:
     return entry.method.context_tokens(entry.settings, plan.recipe, plan.source(unit).length)
 
 
-def answerings(plan: Plan, backbone: NamedBackbone, rows: Rows) -> list[Answering]:
+def answerings(plan: Plan, backbone: NamedBackbone, rows_at: RowsAt) -> list[Answering]:
     """One stage for every method, target and number of shots."""
     found: dict[tuple[str, str, Shots], Answering] = {}
     for cell in plan.cells:
@@ -165,7 +194,10 @@ def answerings(plan: Plan, backbone: NamedBackbone, rows: Rows) -> list[Answerin
         if key in found:
             found[key].repeats += 1
             continue
-        found[key] = _answering(plan, unit, cell.card, rows)
+        place = placement_of(plan, unit)
+        found[key] = _answering(plan, unit, cell.card, rows_at(place))
+        if place == "after":  # prompt and instruction are read behind every text
+            found[key].read_again()
     return list(found.values())
 
 

@@ -27,6 +27,7 @@ class Measured:
         peak: bytes; None where the system does not tell.
         steps: how many steps were timed.
         seconds: what that took.
+        formula: what the formulas say of the peak; 0 where they were not asked.
     """
 
     training: float
@@ -34,6 +35,24 @@ class Measured:
     peak: float | None
     steps: int
     seconds: float
+    formula: float = 0.0
+
+    def elsewhere(self, formula: float) -> Measured:
+        """For a stage that is like this one and was not run: as far off the formulas as this."""
+        peak = self.peak * formula / self.formula if self.peak and self.formula else None
+        return Measured(self.training, self.reading, peak, 0, 0.0, formula)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How long a step of decoding takes, in seconds: `step` and `row` for each row in it."""
+
+    step: float
+    row: float
+
+    def seconds(self, rounds: float, new: float) -> float:
+        """So many steps that write so many tokens together."""
+        return rounds * self.step + new * self.row
 
 
 @dataclass(frozen=True)
@@ -151,12 +170,14 @@ def answering_cost(
     dtype: str,
     rows: Rows,
     reading: float | None = None,
+    writing: Writing | None = None,
 ) -> Cost:
     """Reading is bound by arithmetic; writing token by token by memory, or by arithmetic where a
     batch is large.
 
     Args:
         reading: FLOP/s without gradients, where they were measured.
+        writing: seconds of decoding, where they were.
     """
     rate = reading or machine.flops
     total = evaluation_forward(shape, stage.rows, stage.prefix)
@@ -178,7 +199,10 @@ def answering_cost(
         # A token of a batch passes every expert of a mixture somewhere.
         weights = shape.parameters * size
         rounds = batches * longest
-        seconds += max(rounds * weights / machine.bandwidth, 2.0 * shape.body * new / rate)
+        if writing is None:
+            seconds += max(rounds * weights / machine.bandwidth, 2.0 * shape.body * new / rate)
+        else:
+            seconds += writing.seconds(rounds, new)
     most = min(at_once, len(stage.rows))
     columns = stage.prefix + max(each, default=0)
     memory = Memory(

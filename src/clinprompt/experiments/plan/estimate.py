@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from clinprompt.backbone.template import Placement
 from clinprompt.experiments.plan.cost import (
     Cost,
     Measured,
+    Writing,
     answering_cost,
+    stage_memory,
     training_cost,
 )
 from clinprompt.experiments.plan.machine import Machine, named_gpu, this_machine
@@ -35,6 +38,8 @@ from clinprompt.training.settings import (
     PromptSettings,
     Recipe,
 )
+
+ALIKE = 2  # measured stages that stand for all that are like them
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,8 @@ class Estimator:
         codec = None if self.prepared is None else self.prepared.codec
         self.rows = Rows(self.shape, settings, where.data_root, codec, prompt.placement)
         self.planned = Planned(settings.name, self.shape, self.dtype, self.machine, self.microbatch)
-        self._rates: list[Measured] = []
+        self._rates: dict[tuple[object, ...], list[Measured]] = {}
+        self._writing: Writing | None = None
         # As `training.loop` does when memory does not suffice for what was chosen automatically.
         self._halves = engine.microbatch_tokens == "auto" and self.machine.device == "cuda"
 
@@ -169,12 +175,7 @@ class Estimator:
 
     def train(self, stage: Training) -> None:
         """Add a training stage, measured where that is possible."""
-        found = None
-        if self.prepared is not None and self.where.measure and self.where.gpu is None:
-            if stage.kind != "weights" and stage.length == self.prompt.length:
-                found = self._measured(stage)
-            elif self._rates:
-                found = _without_peak(self._rates[-1])
+        found = self._measured(stage) if self._measures else None
         cost = training_cost(stage, self.shape, self.machine, self.dtype, self.rows, found)
         while self._halves and not self._fits(cost) and stage.microbatch >= 2 * FEWEST:
             stage.resize(stage.microbatch // 2)
@@ -184,25 +185,51 @@ class Estimator:
     def _fits(self, cost: Cost) -> bool:
         return self.machine.memory is None or cost.memory.total <= self.machine.memory
 
+    @property
+    def _measures(self) -> bool:
+        return self.prepared is not None and self.where.measure and self.where.gpu is None
+
     def _measured(self, stage: Training) -> Measured:
-        """Steps of stages that differ in tasks only are like each other; a few are enough."""
+        """Steps of stages that differ in tasks only are like each other; two are enough."""
         from clinprompt.experiments.plan.measure import measured
 
         assert self.prepared is not None
-        if stage.distil is None and len(self._rates) >= 4:
-            rates = sorted(self._rates, key=lambda one: one.training)
-            return _without_peak(rates[len(rates) // 2])
+        known = self._rates.setdefault(_like(stage), [])
+        formula = stage_memory(
+            stage, self.shape, self.machine.device, self.dtype, list(stage.shapes.values())
+        ).total
+        if len(known) >= ALIKE:
+            return known[-1].elsewhere(formula)
         self.where.say(f"measuring {stage.name}")
-        found = measured(self.prepared, stage, self.shape, self.prompt, budget=self.where.budget)
-        self._rates.append(found)
+        found = measured(self.prepared, stage, self.shape, budget=self.where.budget)
+        found = replace(found, formula=formula)
+        known.append(found)
         return found
 
     def answer(self, stage: Answering) -> None:
         """Add a stage that answers."""
-        reading = self._rates[-1].reading if self._rates else None
+        rates = [one for known in self._rates.values() for one in known]
+        if self._measures and self._writing is None and any(row.answer for row in stage.rows):
+            from clinprompt.experiments.plan.measure import writing
+
+            assert self.prepared is not None
+            self.where.say("measuring decoding")
+            self._writing = writing(self.prepared.backbone)
         self.planned.stages.append(
-            answering_cost(stage, self.shape, self.machine, self.dtype, self.rows, reading)
+            answering_cost(
+                stage,
+                self.shape,
+                self.machine,
+                self.dtype,
+                self.rows,
+                max((one.reading for one in rates), default=None),
+                self._writing,
+            )
         )
+
+    def rows_at(self, placement: Placement) -> Rows:
+        """Rows as they are written for a placement."""
+        return self.rows if placement == self.prompt.placement else self.rows.placed(placement)
 
     def finished(self) -> Planned:
         """The plan, with what it assumes."""
@@ -217,10 +244,11 @@ class Estimator:
             names = [name for name, how in by.items() if how == source]
             if names:
                 notes.append(text + (", ".join(names) if source == "assumed" else ""))
-        if self._rates:
+        rates = [one for known in self._rates.values() for one in known]
+        if rates:
             notes.append(
-                f"times and memory from {sum(one.steps for one in self._rates)} timed steps "
-                f"({sum(one.seconds for one in self._rates):.0f} s of measuring)"
+                f"times and memory from {sum(one.steps for one in rates)} timed steps "
+                f"({sum(one.seconds for one in rates):.0f} s of measuring)"
             )
         else:
             notes.append(f"times from {self.machine.by}; memory from formulas")
@@ -231,8 +259,11 @@ class Estimator:
         return self.planned
 
 
-def _without_peak(one: Measured) -> Measured:
-    return Measured(one.training, one.reading, None, 0, 0.0)
+def _like(stage: Training) -> tuple[object, ...]:
+    """What stages must have in common to run at one speed."""
+    prompt = stage.prompt
+    place = None if prompt is None else (prompt.length, prompt.depth, prompt.placement)
+    return stage.method, stage.kind, stage.distil is not None, stage.adapters, place
 
 
 def _shape_of(prepared: Prepared) -> Shape:
@@ -311,10 +342,10 @@ def plan_comparison(
             for stage in source_trainings(source.recipe, found.shape, found.rows, found.microbatch):
                 found.train(stage)
         for stage in compared.trainings(
-            plan, backbone, found.shape, found.rows, found.microbatch, found.dtype
+            plan, backbone, found.shape, found.rows_at, found.microbatch, found.dtype
         ):
             found.train(stage)
-        for one in compared.answerings(plan, backbone, found.rows):
+        for one in compared.answerings(plan, backbone, found.rows_at):
             found.answer(one)
         found.planned.backbone = backbone.id
         every.append(found.finished())

@@ -13,7 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clinprompt.experiments.plan.cost import Measured, stage_memory
+from clinprompt.backbone import engine
+from clinprompt.backbone.after import Notes
+from clinprompt.backbone.decoding import Ask, Decoder, Settings
+from clinprompt.backbone.model import Backbone
+from clinprompt.experiments.plan.cost import Measured, Writing, stage_memory
 from clinprompt.experiments.plan.machine import peak, reset_peak
 from clinprompt.experiments.plan.memory import SIZES
 from clinprompt.experiments.plan.shapes import Shape
@@ -40,7 +44,6 @@ def measured(
     prepared: Prepared,
     stage: Training,
     shape: Shape,
-    prompt: PromptSettings,
     *,
     budget: float = 30.0,
     clock: Callable[[], float] = time.perf_counter,
@@ -48,16 +51,35 @@ def measured(
     """Run a few steps of a stage and time them, then the heaviest.
 
     Args:
-        stage: one that trains prompts.
         budget: seconds after which no other step is begun; two are timed in any case.
     """
+    assert str(prepared.backbone.dtype).removeprefix("torch.") in SIZES
+    reset_peak(prepared.backbone.device.type)
+    if stage.module is not None:
+        with stage.module(prepared.backbone) as module:
+            best = [p.detach().clone() for own in module.groups().values() for p in own]
+            found = _steps(prepared, stage, shape, module, None, budget, clock)
+            del best  # a training holds its best state until its end
+            return found
+    assert stage.prompt is not None
+    prompt = stage.prompt
+    notes = notes_for(prepared.backbone, prompt.placement, 1024)
+    placed = prepared.placed(prompt.placement)
+    return _steps(placed, stage, shape, _module(placed, stage, prompt), notes, budget, clock)
+
+
+def _steps(
+    prepared: Prepared,
+    stage: Training,
+    shape: Shape,
+    module: PromptModule,
+    notes: Notes | None,
+    budget: float,
+    clock: Callable[[], float],
+) -> Measured:
     backbone = prepared.backbone
     device = backbone.device.type
     dtype = str(backbone.dtype).removeprefix("torch.")
-    assert dtype in SIZES
-    module = _module(prepared, stage, prompt)
-    notes = notes_for(backbone, prompt.placement, 1024)
-    reset_peak(device)
     begin = clock()
     asked = _Asked(prepared, stage, module, notes)
     reading = _reading(prepared, stage, shape, module, notes, clock)
@@ -86,6 +108,30 @@ def measured(
     # What the teachers took is known from reading; the rest is the gradients'.
     own = max(seconds - extra / reading, 0.2 * seconds)
     return Measured(flops / own, reading, peak(device), count, clock() - begin)
+
+
+@torch.no_grad()
+def writing(backbone: Backbone, rows: int = 16, tokens: int = 12) -> Writing:
+    """Time steps of decoding with one row and with several, behind texts of 64 tokens."""
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(backbone.vocabulary, (rows, 64), generator=generator).tolist()
+    before = engine.prefix(backbone, [None], [ids[0][:8]])
+
+    def step(count: int) -> float:
+        decoder = Decoder(backbone, Settings(frozenset(), slots=count))
+        seconds = []
+        for most in (2, 2 + tokens):  # what both read goes out of the difference
+            asks = [Ask(row, before, most) for row in ids[:count]]
+            started = time.perf_counter()
+            decoder.generate(asks)
+            _wait(backbone.device.type)
+            seconds.append(time.perf_counter() - started)
+        return max(seconds[1] - seconds[0], 1e-9) / tokens
+
+    step(1)  # the first one also pays for warming up
+    one, many = step(1), step(rows)
+    row = max(0.0, many - one) / (rows - 1)
+    return Writing(max(0.0, one - row), row)
 
 
 def _between(numbers: list[int]) -> list[int]:

@@ -112,12 +112,29 @@ class Rows:
         codec: Codec | None = None,
         placement: Placement = "before",
     ) -> None:
-        self.shape, self.data_root = shape, data_root
+        self.shape, self.data_root, self.placement = shape, data_root, placement
+        self._settings = settings
+        self._other: Rows | None = None
         self.codec = codec or codec_of(settings, placement)
         self.by: dict[str, Source] = {}
         self._data: dict[tuple[str, tuple[Split, ...]], dict[Split, list[Example]]] = {}
         self._tasks: dict[tuple[object, ...], TokenTask] = {}
         self._answered: dict[tuple[object, ...], list[TestRow]] = {}
+
+    def placed(self, placement: Placement) -> Rows:
+        """The same, written for another placement; made once."""
+        if placement == self.placement:
+            return self
+        if self._other is None:
+            codec = self.codec
+            if isinstance(codec, EstimatedCodec):
+                codec = EstimatedCodec(placement)
+            else:
+                pieces = choose_template(codec.tokenizer, codec.template.kind, placement)
+                codec = Codec(codec.tokenizer, pieces, placement)
+            self._other = Rows(self.shape, self._settings, self.data_root, codec, placement)
+            self._other.by, self._other._data = self.by, self._data
+        return self._other
 
     def task(
         self,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal
 
 from clinprompt import verbalize
+from clinprompt.backbone.model import Backbone
 from clinprompt.backbone.template import Depth
 from clinprompt.experiments.plan.rows import Rows, TestRow
 from clinprompt.experiments.plan.shapes import Shape
@@ -23,6 +25,7 @@ from clinprompt.tasks.card import Card
 from clinprompt.tasks.suite import Suite
 from clinprompt.training.batch import Item
 from clinprompt.training.data import TokenTask
+from clinprompt.training.modules import PromptModule
 from clinprompt.training.prepare import require_distinct
 from clinprompt.training.sampler import Sampler, mixing_weights
 from clinprompt.training.settings import (
@@ -59,6 +62,8 @@ class Training:
         dev: shapes of one round of dev losses.
         repeats: how often the stage runs (tries of learning rates, seeds).
         group: stages that a table shows as one; empty: alone.
+        prompt: what its prompts are like; None where there are none.
+        module: puts what is trained to work in the backbone, where that is weights.
     """
 
     name: str
@@ -78,6 +83,8 @@ class Training:
     cached: int = 0
     repeats: int = 1
     group: str = ""
+    prompt: PromptSettings | None = None
+    module: Callable[[Backbone], AbstractContextManager[PromptModule]] | None = None
     shapes: dict[int, Step] = field(default_factory=dict)
     dev: list[Step] = field(default_factory=list)
 
@@ -124,6 +131,11 @@ class Answering:
     prefix: int
     repeats: int = 1
     group: str = ""
+
+    def read_again(self) -> None:
+        """Count the prefix with every row, where it stands behind the text."""
+        self.rows = [TestRow(r.input + self.prefix, r.options, r.answer) for r in self.rows]
+        self.prefix = 0
 
 
 def width(shape: Shape, depth: Depth) -> int:
@@ -174,6 +186,7 @@ def source_trainings(recipe: Recipe, shape: Shape, rows: Rows, microbatch: int) 
                 plain,
                 plain * FLOAT32,
                 microbatch,
+                prompt=recipe.prompt,
             )
         )
     sampler = Sampler(
@@ -201,8 +214,9 @@ def source_trainings(recipe: Recipe, shape: Shape, rows: Rows, microbatch: int) 
         trainable,
         whole * FLOAT32,
         microbatch,
+        prompt=recipe.prompt,
     )
-    if distil.distillation:
+    if distil.distillation and distil.weight > 0:
         stage.distil = distil
         some = next(iter(stage.shapes.values()))
         stage.once = forward(shape, Step(len(tasks), stage.teacher_prefix or some.prefix, 0, ()))
@@ -279,6 +293,7 @@ def adapt_training(
     stage = Training(
         title, kind, "prompt", tasks, sampler, settings, length, rank, trainable, stored, microbatch
     )
+    stage.prompt = recipe.prompt
     if not fresh and settings.init in ("nearest", "dev"):
         stage.once = sum(_choice(task, shape, stage, sources) for task in tasks)
     return stage

@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from clinprompt.backbone.model import Backbone
 from clinprompt.backbone.template import Placement
 from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare.cell import WEIGHTS
@@ -134,7 +135,7 @@ class WeightsSettings(MethodSettings):
         return self.placement or "before"
 
 
-class _Trained(Method):
+class Trained(Method):
     """What both have in common: one stage of the one loop."""
 
     groups = ("weights",)
@@ -173,7 +174,7 @@ class _Trained(Method):
             },
             tasks,
         )
-        with self._training(job) as module:
+        with self.at_work(prepared.backbone, job.settings, job.seed) as module:
             stage = Stage("weights", module, tasks, rates, sampler, settings, recipe.engine)
             # All weights with their moments are several times the backbone's size on disk.
             stage.checkpoints = self.small or job.steps > recipe.engine.save_every
@@ -193,7 +194,9 @@ class _Trained(Method):
         )
 
     @abstractmethod
-    def _training(self, job: Job) -> AbstractContextManager[Weights]:
+    def at_work(
+        self, backbone: Backbone, settings: Any, seed: int
+    ) -> AbstractContextManager[Weights]:
         """What is trained, at work in the backbone; afterwards the backbone is as it was."""
 
     @abstractmethod
@@ -215,7 +218,7 @@ class LoraSettings(WeightsSettings):
     )
 
 
-class Lora(_Trained):
+class Lora(Trained):
     """Low-rank adapters by PEFT, in float32 beside frozen weights, without dropout."""
 
     name, title = "lora", "LoRA"
@@ -245,11 +248,10 @@ class Lora(_Trained):
                 )
 
     @contextmanager
-    def _training(self, job: Job) -> Iterator[Weights]:
-        """Adapters with random A and B = 0, drawn from the job's seed."""
+    def at_work(self, backbone: Backbone, settings: LoraSettings, seed: int) -> Iterator[Weights]:
+        """Adapters with random A and B = 0, drawn from the seed."""
         from peft import LoraConfig, get_peft_model
 
-        settings: LoraSettings = job.settings
         config = LoraConfig(
             r=settings.rank,
             lora_alpha=settings.alpha,  # type: ignore[arg-type]  # a float does as well
@@ -257,9 +259,9 @@ class Lora(_Trained):
             target_modules=settings.layers,
             task_type="CAUSAL_LM",
         )
-        model = job.prepared.backbone.model
+        model = backbone.model
         with torch.random.fork_rng(), _quiet():
-            torch.manual_seed(job.seed)
+            torch.manual_seed(seed)
             adapted = get_peft_model(model, config)  # type: ignore[arg-type]
         try:
             for parameter in adapted.parameters():
@@ -316,7 +318,7 @@ class FineTuningSettings(WeightsSettings):
     keep: bool = Field(False, description="keep each cell's weights (as large as the backbone)")
 
 
-class FineTuning(_Trained):
+class FineTuning(Trained):
     """All weights of the backbone, with float32 copies for the optimizer (see `Masters`)."""
 
     name, title = "fine-tuning", "full fine-tuning"
@@ -324,8 +326,11 @@ class FineTuning(_Trained):
     small = False
 
     @contextmanager
-    def _training(self, job: Job) -> Iterator[Weights]:
-        with _restored(job) as used:
+    def at_work(
+        self, backbone: Backbone, settings: FineTuningSettings, seed: int
+    ) -> Iterator[Weights]:
+        """The backbone's own weights, as they are."""
+        with _restored(backbone) as used:
             module = Masters(used)
             try:
                 yield module
@@ -345,7 +350,7 @@ class FineTuning(_Trained):
     @contextmanager
     def answering(self, job: Job, out: Path) -> Iterator[dict[str, Given]]:
         """The trained weights in the backbone's place."""
-        with _restored(job) as used:
+        with _restored(job.prepared.backbone) as used:
             tensors = safetensors.torch.load_file(out / WEIGHTS / "model.safetensors")
             with torch.no_grad():
                 for name, weight in used.items():
@@ -354,9 +359,9 @@ class FineTuning(_Trained):
 
 
 @contextmanager
-def _restored(job: Job) -> Iterator[dict[str, nn.Parameter]]:
+def _restored(backbone: Backbone) -> Iterator[dict[str, nn.Parameter]]:
     """The backbone's parameters by name; afterwards they have their values back, bit by bit."""
-    used = dict(job.prepared.backbone.model.named_parameters())
+    used = dict(backbone.model.named_parameters())
     before = {name: p.detach().clone() for name, p in used.items()}
     try:
         yield used

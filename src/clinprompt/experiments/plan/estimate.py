@@ -206,9 +206,13 @@ class Estimator:
         known.append(found)
         return found
 
+    @property
+    def _every_rate(self) -> list[Measured]:
+        return [one for known in self._rates.values() for one in known]
+
     def answer(self, stage: Answering) -> None:
         """Add a stage that answers."""
-        rates = [one for known in self._rates.values() for one in known]
+        rates = self._every_rate
         if self._measures and self._writing is None and any(row.answer for row in stage.rows):
             from clinprompt.experiments.plan.measure import writing
 
@@ -244,7 +248,7 @@ class Estimator:
             names = [name for name, how in by.items() if how == source]
             if names:
                 notes.append(text + (", ".join(names) if source == "assumed" else ""))
-        rates = [one for known in self._rates.values() for one in known]
+        rates = self._every_rate
         if rates:
             notes.append(
                 f"times and memory from {sum(one.steps for one in rates)} timed steps "

@@ -110,7 +110,8 @@ def _overview(meta: PromptMeta, digest: str) -> str:
         ("Seeds", ", ".join(f"{k} {v}" for k, v in meta.seeds.items()) or "not recorded"),
     ]
     if meta.parents.metaprompt:
-        rows.append(("Adapted from", f"`{meta.parents.metaprompt}`"))
+        made = "Adapted from" if meta.kind == "adapted" else "Trained on from"
+        rows.append((made, f"`{meta.parents.metaprompt}`"))
     if meta.parents.teachers:
         rows.append(("Teachers", f"`{meta.parents.teachers}`"))
     return f"{_WHAT[meta.kind].format(tasks=tasks)}\n\n{_table(('', ''), rows)}"

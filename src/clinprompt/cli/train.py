@@ -90,6 +90,7 @@ def adapt(
     """Target adaptation: fit a metaprompt to a new task, or to a group of tasks at once."""
     from clinprompt.artifacts.prompt_set import PromptSet
     from clinprompt.cli.runtime import set_up, stop_on_interrupt
+    from clinprompt.inference.judging import Judging
     from clinprompt.tasks import catalogue
     from clinprompt.tasks.loading import resolve_data_root
     from clinprompt.tasks.suite import find_suite
@@ -115,6 +116,7 @@ def adapt(
                 out,
                 shots=shots,
                 suite=None if suite is None else find_suite(suite),
+                judging=Judging.like(recipe.data),
                 should_stop=should_stop,
             )
         except Interrupted as interrupted:

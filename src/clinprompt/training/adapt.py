@@ -21,7 +21,7 @@ from clinprompt.tasks.resemblance import resemblances
 from clinprompt.tasks.suite import Suite
 from clinprompt.training.batch import Item, notes_for, prefix_of, row_losses
 from clinprompt.training.data import TokenTask
-from clinprompt.training.loop import Outcome, Stage, run
+from clinprompt.training.loop import Judge, Outcome, Stage, run
 from clinprompt.training.microbatch import sized
 from clinprompt.training.modules import Decomposed, PromptModule, PromptTable
 from clinprompt.training.prepare import (
@@ -41,6 +41,8 @@ from clinprompt.training.settings import AdaptRecipe
 from clinprompt.training.tracking import require, tracked
 from clinprompt.training.workspace import clear_checkpoints, occupied, work_folder, workspace
 
+# From the backbone, the tasks and their dev examples to what scores them.
+Judging = Callable[[Prepared, Sequence[Card], Sequence[Sequence[Example]]], Judge]
 _NEAREST_ROWS = 32  # examples that a start is chosen by
 
 
@@ -65,6 +67,7 @@ def adapt(
     splits: Sequence[Mapping[str, list[Example]]] | None = None,
     prepared: Prepared | None = None,
     progress: Progress | None = None,
+    judging: Judging | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> PromptSet:
     """Fit prompts to one task, or to a group of tasks that share one P*.
@@ -77,6 +80,8 @@ def adapt(
         suite: a suite of one's own whose leakage list is heeded as well.
         splits: chosen training and dev examples of each task, instead of loading them.
         out: folder of the artefact; checkpoints lie in ``<out>.work`` until it is written.
+        judging: makes what scores answers on dev (`inference.judging`), for
+            ``adapt.select=metric``.
 
     Returns:
         The prompts as saved at `out`.
@@ -90,6 +95,8 @@ def adapt(
     """
     require(recipe.tracking)
     _check(recipe, metaprompt, cards, shots)
+    if recipe.adapt.select == "metric" and shots != 0 and judging is None:
+        raise ValueError("adapt.select=metric needs 'judging', such as inference.judging.judging")
     settings = recipe.adapt
     template = None if metaprompt is None else metaprompt.meta.template
     placement = recipe.prompt.placement if metaprompt is None else metaprompt.meta.placement
@@ -167,6 +174,10 @@ def adapt(
             stage = Stage("adapt", module, tasks, rates, sampler, settings, recipe.engine)
             stage.notes = notes
             stage.best_by_task = metaprompt is None
+            if settings.select == "metric":
+                assert judging is not None
+                assert splits is not None
+                stage.judge = judging(prepared, cards, [split["dev"] for split in splits])
             outcome = run(prepared.backbone, stage, work, identity, progress, should_stop)
         result = PromptSet(
             described(
@@ -177,7 +188,7 @@ def adapt(
                 tasks=tasks,
                 length=length,
                 rank=None if metaprompt is None else metaprompt.meta.rank,
-                metrics={"run": identity, "adapt": {**vars(outcome), "start": chosen}},
+                metrics={"run": identity, "adapt": {**outcome.to_json(), "start": chosen}},
                 parents=Parents(metaprompt=parent),
                 trainable=module.trainable if tasks else 0,
                 shots=shots,

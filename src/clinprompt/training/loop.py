@@ -30,6 +30,10 @@ from clinprompt.training.settings import EngineSettings, Optimiser
 
 NOT_FINITE, DEV_NOT_FINITE = "CP-TRAIN-040", "CP-TRAIN-084"  # what rates too high end in
 
+# Scores of a stage's tasks on dev, higher is better, by name; given their prompts [K, P, H], or
+# None where weights are trained, which are at work in the backbone then.
+Judge = Callable[[Tensor | None], dict[str, float]]
+
 
 @dataclass
 class Stage:
@@ -46,6 +50,8 @@ class Stage:
         cached: or their hidden states at answer positions by (task, row id).
         notes: encodes notes, where prompts stand after the text.
         best_by_task: keep each task's own best state (teachers), not one state of the whole.
+        judge: scores the tasks' answers on dev at every evaluation; the state with the best score
+            is kept, the lower loss deciding between equals. Without, the loss alone decides.
         checkpoints: whether its state is kept on disk while it runs; without, a stopped stage
             begins anew.
     """
@@ -62,6 +68,7 @@ class Stage:
     cached: dict[tuple[int, str], Tensor] | None = None
     notes: Notes | None = None
     best_by_task: bool = False
+    judge: Judge | None = None
     checkpoints: bool = True
 
 
@@ -70,18 +77,36 @@ class Outcome:
     """What a stage reached. The module holds the best state when the stage ends.
 
     Attributes:
-        best: lowest dev loss of each task (or of their mean, under "mean"), in nats per token.
+        best: dev loss of each task (or of their mean, under "mean") in the state that was kept, in
+            nats per token: the lowest there was, unless scores decide.
         best_step: step it was reached at; 0 is the start.
-        history: one entry per evaluation: step, train loss since the last, dev loss of each task.
+        history: one entry per evaluation: step, train loss since the last, dev loss of each task,
+            and their scores where there is a judge.
+        best_score: dev score of each task (or of their mean) in that state; empty without a judge.
     """
 
     best: dict[str, float] = field(default_factory=dict)
     best_step: dict[str, int] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
+    best_score: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for an artefact's metrics."""
-        return {"best": self.best, "best_step": self.best_step, "history": self.history}
+        found = vars(self).copy()
+        return found if self.best_score else {k: v for k, v in found.items() if k != "best_score"}
+
+    def improves(self, name: str, loss: float, score: float | None) -> bool:
+        """Whether a state is better than the best of `name` so far."""
+        if score is None:
+            return loss < self.best.get(name, math.inf)
+        before = (-self.best_score.get(name, -math.inf), self.best.get(name, math.inf))
+        return (-score, loss) < before
+
+    def keep(self, name: str, step: int, loss: float, score: float | None) -> None:
+        """Take a state as the best of `name`."""
+        self.best[name], self.best_step[name] = loss, step
+        if score is not None:
+            self.best_score[name] = score
 
 
 class Interrupted(Exception):  # noqa: N818 - the user's wish, not an error
@@ -274,6 +299,7 @@ def dev_losses(backbone: Backbone, stage: Stage) -> dict[str, float]:
     return found
 
 
+@torch.no_grad()
 def _evaluate(
     backbone: Backbone,
     stage: Stage,
@@ -282,7 +308,7 @@ def _evaluate(
     outcome: Outcome,
     best_state: dict[str, Tensor],
 ) -> None:
-    """Dev losses; what is better than before is kept, by task or as a whole."""
+    """Dev losses and scores; what is better than before is kept, by task or as a whole."""
     losses = dev_losses(backbone, stage)
     broken = sorted(name for name, loss in losses.items() if not math.isfinite(loss))
     if broken:
@@ -295,13 +321,21 @@ def _evaluate(
         )
     mean = sum(losses.values()) / len(losses)
     train = since[0] / since[1] if since[1] else None
-    outcome.history.append({"step": step, "train": train, "dev": losses, "dev_mean": mean})
+    entry: dict[str, Any] = {"step": step, "train": train, "dev": losses, "dev_mean": mean}
+    scores: dict[str, float] = {}
+    mean_score: float | None = None
+    if stage.judge is not None:
+        scores = stage.judge(stage.module.prompts(range(len(stage.tasks))))
+        mean_score = sum(scores.values()) / len(scores)
+        entry |= {"score": scores, "score_mean": mean_score}
+    outcome.history.append(entry)
     since[:] = [0.0, 0.0]
     if stage.best_by_task:
         for k, task in enumerate(stage.tasks):
-            if losses[task.name] < outcome.best.get(task.name, math.inf):
-                outcome.best[task.name], outcome.best_step[task.name] = losses[task.name], step
+            loss, score = losses[task.name], scores.get(task.name)
+            if outcome.improves(task.name, loss, score):
+                outcome.keep(task.name, step, loss, score)
                 best_state.update(stage.module.state_of(k))
-    elif mean < outcome.best.get("mean", math.inf):
-        outcome.best["mean"], outcome.best_step["mean"] = mean, step
+    elif outcome.improves("mean", mean, mean_score):
+        outcome.keep("mean", step, mean, mean_score)
         best_state.update({n: t.detach().clone() for n, t in stage.module.state_dict().items()})

@@ -99,7 +99,8 @@ class Progress:
         parts = [
             f"{self._stage} {done}/{self._steps}",
             f"loss {sum(c.loss for c in costs) / len(costs):.3f}",
-            f"dev {evaluation['dev_mean']:.3f}",
+            f"dev {evaluation['dev_mean']:.3f}"
+            + (f" score {evaluation['score_mean']:.1f}" if "score_mean" in evaluation else ""),
             f"{speeds['examples']:.1f} ex/s",
             f"tok/s {text:.0f} text {prompt:.0f} prompt {padding:.0f} pad",
         ]
@@ -123,6 +124,8 @@ class Progress:
             return
         values = {"dev": evaluation["dev_mean"], **more}
         values |= {f"dev/{name}": loss for name, loss in evaluation["dev"].items()}
+        for name, value in evaluation.get("score", {}).items():
+            values[f"dev_score/{name}"] = value
         if evaluation["train"] is not None:
             values["train"] = evaluation["train"]
         self.observer(self._stage, step, values)

@@ -119,6 +119,7 @@ class DistilSettings(Optimiser):
     )
 
 
+Selection = Literal["loss", "metric"]
 VectorStart = Literal["mean", "type", "similar", "nearest", "dev"]
 
 
@@ -135,6 +136,11 @@ class AdaptSettings(Optimiser):
         "dev",
     )
     trainable: Literal["all", "vectors"] = "all"
+    select: Selection = Field(
+        "loss",
+        description="the state that is kept has the lowest dev loss; or the best answers on dev by "
+        "the task's own metric, and of equals the lowest loss",
+    )
     rate_shared: float = Field(0.1, gt=0, le=LARGEST_RATE)
     rate_vectors: float = Field(0.02, gt=0, le=LARGEST_RATE)
 
@@ -182,6 +188,9 @@ class Recipe(Settings):
     data: DataSettings = DataSettings()
     teachers_from: Path | None = Field(
         None, description="teachers of an earlier run (its OUT.work/teachers), instead of new ones"
+    )
+    metaprompt_from: Path | None = Field(
+        None, description="go on from this metaprompt: longer, or with other source tasks"
     )
     teachers: TeacherSettings = TeacherSettings()
     distil: DistilSettings = DistilSettings()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +13,6 @@ from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.backbone.after import Behind, Notes
 from clinprompt.backbone.engine import Prefix
 from clinprompt.errors import ClinpromptError
-from clinprompt.prompts import unit_vectors
 from clinprompt.tasks import catalogue
 from clinprompt.tasks.card import Card
 from clinprompt.tasks.suite import Suite, find_suite
@@ -28,6 +25,13 @@ from clinprompt.training.batch import (
     states_of,
 )
 from clinprompt.training.data import TokenTask
+from clinprompt.training.lineage import (
+    beginning,
+    given_metaprompt,
+    given_teachers,
+    outcome_of,
+    wants_teachers,
+)
 from clinprompt.training.loop import Outcome, Stage, run
 from clinprompt.training.microbatch import sized
 from clinprompt.training.modules import Decomposed, PromptTable
@@ -106,13 +110,16 @@ def train_source(
     tasks = prepare_tasks(prepared, cards, splits, recipe.data, recipe.prompt.length)
     for line in too_long(tasks):
         progress.say(line)
-    given = _given_teachers(recipe, prepared, cards)
+    given = given_teachers(recipe, prepared, cards)
+    parent = given_metaprompt(recipe, prepared)
     inputs = recipe.model_dump()
     if given is not None:
         inputs |= {"teachers_from": given.digest, "teachers": None}
+    if parent is not None:
+        inputs["metaprompt_from"] = parent.digest
     identity = identity_of(prepared, inputs, tasks)
     # Teachers don't depend on how they are distilled: other settings of that find them again.
-    teaching = {k: v for k, v in inputs.items() if k not in ("name", "distil")}
+    teaching = {k: v for k, v in inputs.items() if k not in ("name", "distil", "metaprompt_from")}
     teaching_identity = identity_of(prepared, teaching, tasks)
     if occupied(out):
         finished = PromptSet.load(out)
@@ -134,9 +141,10 @@ def train_source(
                 recipe, prepared, tasks, work, teaching_identity, progress, should_stop, notes
             )
         else:
-            teachers, teacher_outcome = given, _outcome_of(given)
+            teachers, teacher_outcome = given, outcome_of(given)
+        start = beginning(recipe, prepared, tasks, teachers, parent)
         module, outcome = _distil(
-            recipe, prepared, tasks, teachers, work, identity, progress, should_stop, notes
+            recipe, prepared, tasks, start, teachers, work, identity, progress, should_stop, notes
         )
         prompts = PromptSet(
             described(
@@ -152,7 +160,10 @@ def train_source(
                     "teachers": teacher_outcome.to_json(),
                     "distil": outcome.to_json(),
                 },
-                parents=Parents(teachers=None if teachers is None else teachers.digest),
+                parents=Parents(
+                    metaprompt=None if parent is None else parent.digest,
+                    teachers=None if teachers is None else teachers.digest,
+                ),
                 trainable=module.trainable,
             ),
             {
@@ -166,44 +177,6 @@ def train_source(
     return prompts
 
 
-def _given_teachers(recipe: Recipe, prepared: Prepared, cards: Sequence[Card]) -> PromptSet | None:
-    """The teachers of an earlier run that the recipe names, if it does.
-
-    Raises:
-        ClinpromptError: CP-TRAIN-052 prompts that can't teach these tasks; CP-ART codes for a
-            broken artefact or another backbone.
-    """
-    if recipe.teachers_from is None or not recipe.distil.distillation:
-        return None
-    found = PromptSet.load(recipe.teachers_from)
-    found.require_backbone(prepared.fingerprint)
-    theirs = [(card.name, card.version) for card in found.meta.tasks]
-    wrong = None
-    if found.meta.form != "plain":
-        wrong = f"holds a '{found.meta.kind}', not teachers"
-    elif theirs != [(card.name, card.version) for card in cards]:
-        wrong = "holds teachers of other tasks, or of other versions of them"
-    elif found.meta.length != recipe.prompt.length:
-        wrong = f"holds prompts of length {found.meta.length}, not {recipe.prompt.length}"
-    elif found.meta.placement != recipe.prompt.placement:
-        wrong = f"holds prompts that stand {found.meta.placement} the text"
-    if wrong is not None:
-        raise ClinpromptError(
-            "CP-TRAIN-052",
-            wrong,
-            file=recipe.teachers_from,
-            hint="name the folder OUT.work/teachers of a run with the same tasks and prompt length",
-        )
-    return found
-
-
-def _outcome_of(teachers: PromptSet) -> Outcome:
-    """What was reached when they were trained, by `train` or as single-task prompts by `adapt`."""
-    metrics = teachers.meta.metrics
-    history: Any = metrics.get("teachers", metrics.get("adapt", {}))
-    return Outcome(**{field.name: history[field.name] for field in fields(Outcome) if history})
-
-
 def _teach(
     recipe: Recipe,
     prepared: Prepared,
@@ -215,13 +188,13 @@ def _teach(
     notes: Notes | None,
 ) -> tuple[PromptSet | None, Outcome]:
     """Teachers of all tasks, side by side; kept as an artefact of their own."""
-    if not recipe.distil.distillation:
+    if not wants_teachers(recipe):
         return None, Outcome()
     settings, place = recipe.teachers, work / "teachers"
     if place.exists():
         kept = PromptSet.load(place)
         if kept.meta.metrics.get("run") == identity:
-            return kept, _outcome_of(kept)
+            return kept, outcome_of(kept)
     backbone = prepared.backbone
     unit, scale = unit_of(prepared, recipe.prompt.depth)
     start = initial_prompts(prepared, tasks, recipe.prompt, recipe.seed)
@@ -266,6 +239,7 @@ def _distil(
     recipe: Recipe,
     prepared: Prepared,
     tasks: Sequence[TokenTask],
+    start: tuple[Tensor, Tensor, Tensor],
     teachers: PromptSet | None,
     work: Path,
     identity: str,
@@ -273,27 +247,14 @@ def _distil(
     should_stop: Callable[[], bool],
     notes: Notes | None,
 ) -> tuple[Decomposed, Outcome]:
-    """The metaprompt and its task vectors.
-
-    P* starts as the mean of the teachers, which were all trained from one start, or where they
-    started from (`distil.start`).
-    """
+    """The metaprompt and its task vectors, from P*, u and v of `start` (`lineage.beginning`)."""
     settings, backbone = recipe.distil, prepared.backbone
-    prompt = recipe.prompt
-    if teachers is None or settings.start == "vocabulary":
-        fresh = prompt.model_copy(update={"init": "vocabulary"})
-        shared = initial_prompts(prepared, tasks[:1], fresh, recipe.seed)[0]
-    else:
-        shared = teachers.tensors["prompts"].mean(0)
-    u, v = zip(
-        *(unit_vectors(prompt.length, shared.shape[1], prompt.rank, k) for k in range(len(tasks))),
-        strict=True,
-    )
-    unit, scale = unit_of(prepared, prompt.depth)
+    shared, u, v = start
+    unit, scale = unit_of(prepared, recipe.prompt.depth)
     module = Decomposed(
         shared.to(backbone.device),
-        torch.stack(u),
-        torch.stack(v),
+        u,
+        v,
         train_vectors=settings.decomposition,
         unit=unit,
     ).to(backbone.device)

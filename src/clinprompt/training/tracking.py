@@ -30,7 +30,8 @@ _WANDB = {
     "WANDB_ERROR_REPORTING": "false",
     "WANDB_SILENT": "true",
 }
-_UNTOLD = {"backbone", "name", "sources", "suite", "teachers_from"}  # names and paths of someone's
+# Names and paths of someone's.
+_UNTOLD = {"backbone", "metaprompt_from", "name", "sources", "suite", "teachers_from"}
 
 
 def require(settings: TrackingSettings) -> None:

@@ -125,13 +125,15 @@ class Try(Record):
     Attributes:
         rates: name of a parameter group -> rate in the recipe's unit (prompts: in units of the
             embedding scale; everything else absolute).
-        dev_loss: lowest dev loss in nats per answer token, the mean over the tasks it was tried on;
-            None if training failed.
+        dev_loss: dev loss of the chosen state in nats per answer token, the mean over the tasks it
+            was tried on; None if training failed.
+        dev_score: its metric on dev, 0 to 100, where states are chosen by that.
         failed: why, if it did.
     """
 
     rates: dict[str, float]
     dev_loss: float | None = None
+    dev_score: float | None = None
     seconds: float = 0.0
     failed: Reason | None = None
 
@@ -144,12 +146,15 @@ class Point(Record):
         train: mean training loss since the last point in nats per answer token; None at the start.
         dev: dev loss of each task that was trained together.
         dev_mean: their mean.
+        score: metric of each on dev, where states are chosen by it; `score_mean` their mean.
     """
 
     step: int
     train: float | None
     dev: dict[str, float]
     dev_mean: float
+    score: dict[str, float] = Field(default_factory=dict)
+    score_mean: float | None = None
 
 
 class Dev(Record):
@@ -157,12 +162,15 @@ class Dev(Record):
 
     Attributes:
         examples: how many dev examples selected state and rates.
-        loss: the lowest dev loss of this target, in nats per answer token; None without training.
+        loss: dev loss of this target in the chosen state, in nats per answer token; None without
+            training.
+        score: its metric on these examples in that state, where that is what chooses.
         scores: `Evaluation.to_json()` on dev, where the recipe asks for it.
     """
 
     examples: int = 0
     loss: float | None = None
+    score: float | None = None
     best_step: int | None = None
     scores: dict[str, Any] | None = None
 

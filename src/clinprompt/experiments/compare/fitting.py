@@ -6,6 +6,7 @@ import shutil
 import time
 from dataclasses import fields
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -29,7 +30,9 @@ class Tried(Record):
     """What a try reached, as it stands in its folder.
 
     Attributes:
-        dev_loss: lowest mean dev loss over its tasks; None without training or if it failed.
+        dev_loss: mean dev loss over its tasks in the chosen state; None without training or if it
+            failed.
+        dev_score: mean of their metrics on dev, where states are chosen by that.
         saved: whether it wrote weights.
         peak: bytes of memory, as `hardware.peak` measures them.
         outcome: the training curve (`loop.Outcome`).
@@ -38,6 +41,7 @@ class Tried(Record):
 
     rates: dict[str, float]
     dev_loss: float | None = None
+    dev_score: float | None = None
     failed: Reason | None = None
     seconds: float = 0.0
     saved: bool = False
@@ -48,7 +52,11 @@ class Tried(Record):
     def to_try(self) -> Try:
         """As a cell lists it."""
         return Try(
-            rates=self.rates, dev_loss=self.dev_loss, seconds=self.seconds, failed=self.failed
+            rates=self.rates,
+            dev_loss=self.dev_loss,
+            dev_score=self.dev_score,
+            seconds=self.seconds,
+            failed=self.failed,
         )
 
     def to_fit(self) -> Fit:
@@ -114,10 +122,12 @@ def _run(world: World, unit: Unit, rates: Rates, folder: Path) -> Tried:
         torch.cuda.synchronize(device)
     values = {field.name: getattr(fit, field.name) for field in fields(fit)}
     outcome = values.pop("outcome")
-    best = None if outcome is None else outcome.best
+    losses = {} if outcome is None else outcome.best
+    scores = {} if outcome is None else outcome.best_score
     return Tried(
         rates=rates,
-        dev_loss=None if not best else sum(best.values()) / len(best),
+        dev_loss=mean(losses.values()) if losses else None,
+        dev_score=mean(scores.values()) if scores else None,
         seconds=time.monotonic() - begin,
         saved=(folder / WEIGHTS).exists(),
         peak=hardware.peak(device)[0],

@@ -14,6 +14,7 @@ from clinprompt.training.settings import (
     DataSettings,
     EngineSettings,
     PromptSettings,
+    Selection,
     Settings,
 )
 
@@ -68,6 +69,11 @@ class TrainingSettings(Settings):
     clip: float = Field(1.0, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     evaluations: int = Field(4, ge=1, description="dev losses during training; the start is one")
+    select: Selection = Field(
+        "loss",
+        description="states and rates are chosen by dev loss; or by the target's metric on dev, "
+        "answered as test examples are, and of equals by dev loss",
+    )
 
     @field_validator("steps")
     @classmethod

@@ -193,6 +193,7 @@ def line_of(cell: Cell) -> str:
         return f"  failed: {'' if cell.reason is None else cell.reason.message}"
     main, cost = cell.main, cell.cost
     dev = "" if cell.dev.loss is None else f", dev loss {cell.dev.loss:.3f}"
+    dev += "" if cell.dev.score is None else f", dev score {cell.dev.score:.1f}"
     return (
         f"  {main.metric} {main.value:.1f} ({main.low:.1f} to {main.high:.1f}){dev}, "
         f"{cost.tuning_seconds + cost.train_seconds:.0f} s training, "

@@ -22,13 +22,12 @@ from clinprompt.experiments.compare.cell import (
     Reason,
 )
 from clinprompt.experiments.compare.fitting import Tried, clear, folder_of, tried
-from clinprompt.experiments.compare.methods.base import Given, Job
+from clinprompt.experiments.compare.methods.base import Given, Job, predictor_settings
 from clinprompt.experiments.compare.plan import CellPlan
 from clinprompt.experiments.compare.tuning import Choice, choose
 from clinprompt.experiments.compare.world import World
 from clinprompt.inference.evaluate import Evaluation, evaluate, sample
 from clinprompt.inference.predictor import Predictor
-from clinprompt.inference.requests import PredictorSettings
 from clinprompt.inference.writing import write_atomically
 from clinprompt.training.loop import Interrupted
 
@@ -134,6 +133,7 @@ def _fitted(world: World, plan: CellPlan, cell: Cell, choice: Choice, result: Tr
     cell.dev = Dev(
         examples=int(cell.data.get("dev", 0)),
         loss=None if at_best is None else at_best.dev.get(name),
+        score=None if at_best is None else at_best.score.get(name),
         best_step=step,
     )
 
@@ -141,15 +141,7 @@ def _fitted(world: World, plan: CellPlan, cell: Cell, choice: Choice, result: Tr
 def _answer(world: World, plan: CellPlan, cell: Cell, job: Job, given: Given) -> None:
     """Answers and scores; the same settings for all methods."""
     settings, statistics = world.plan.recipe.evaluation, world.plan.recipe.statistics
-    predictor = Predictor(
-        job.prepared.placed(given.placement),
-        PredictorSettings(
-            long_inputs=settings.long_inputs,
-            max_input=settings.max_input,
-            max_new=settings.max_new,
-            batch_tokens=settings.batch_tokens,
-        ),
-    )
+    predictor = Predictor(job.prepared.placed(given.placement), predictor_settings(settings))
     predictor.add(plan.card, given.prompt, given.shown)
     data = world.data(plan.card).splits
 

@@ -32,7 +32,9 @@ def choose(world: World, cell: CellPlan) -> Choice:
     """The rates of a cell: of the try with the lowest dev loss.
 
     Over several targets the losses of each are put in relation to the best try there, since one
-    target's nats are not another's; the lowest mean wins. A try that failed anywhere is out.
+    target's nats are not another's; the lowest mean wins. A try that failed anywhere is out. Where
+    states are chosen by the target's metric, so are rates: the highest mean over the targets wins,
+    and losses decide between equals.
 
     Raises:
         ClinpromptError: CP-EXP-124 all tries failed.
@@ -41,9 +43,10 @@ def choose(world: World, cell: CellPlan) -> Choice:
     if not cell.tuned_on:
         return Choice(0)
     table = [[tried(world, unit, number) for number in range(count)] for unit in cell.tuned_on]
-    scores = [_score([row[number] for row in table], table) for number in range(count)]
-    best = min(range(count), key=lambda number: (scores[number], number))
-    if math.isinf(scores[best]):
+    columns = [[row[number] for row in table] for number in range(count)]
+    ranks = [(-_score(column), _relative_loss(column, table)) for column in columns]
+    best = min(range(count), key=lambda number: (*ranks[number], number))
+    if math.isinf(ranks[best][1]):
         first = next(one.failed for row in table for one in row if one.failed is not None)
         raise ClinpromptError(
             "CP-EXP-124",
@@ -59,13 +62,20 @@ def choose(world: World, cell: CellPlan) -> Choice:
     mine = cell.unit in cell.tuned_on  # only these cells paid for it
     return Choice(
         best,
-        [_joined([row[number] for row in table]) for number in range(count)],
+        [_joined(column) for column in columns],
         seconds=sum(one.seconds for one in others) if mine else 0.0,
         examples=sum(one.fit.get("examples_seen", 0) for one in others) if mine else 0,
     )
 
 
-def _score(column: list[Tried], table: list[list[Tried]]) -> float:
+def _score(column: list[Tried]) -> float:
+    """Mean metric of a try over the targets; below all others where it failed."""
+    if any(one.failed is not None for one in column):
+        return -math.inf
+    return sum(one.dev_score or 0.0 for one in column) / len(column)
+
+
+def _relative_loss(column: list[Tried], table: list[list[Tried]]) -> float:
     total = 0.0
     for one, row in zip(column, table, strict=True):
         losses = [other.dev_loss for other in row if other.dev_loss is not None]
@@ -76,11 +86,15 @@ def _score(column: list[Tried], table: list[list[Tried]]) -> float:
 
 
 def _joined(column: list[Tried]) -> Try:
-    losses = [one.dev_loss for one in column]
-    known = [loss for loss in losses if loss is not None]
     return Try(
         rates=column[0].rates,
-        dev_loss=sum(known) / len(known) if len(known) == len(losses) else None,
+        dev_loss=_mean([one.dev_loss for one in column]),
+        dev_score=_mean([one.dev_score for one in column]),
         seconds=sum(one.seconds for one in column),
         failed=next((one.failed for one in column if one.failed is not None), None),
     )
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None

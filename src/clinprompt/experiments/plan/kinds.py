@@ -14,7 +14,9 @@ from clinprompt.tasks.yamlfile import plain_yaml
 RecipeKind = Literal["source", "adapt", "compare"]
 _ONLY: dict[RecipeKind, frozenset[str]] = {
     "compare": frozenset({"methods", "targets", "shots", "seeds", "backbones", "training"}),
-    "source": frozenset({"suite", "sources", "teachers", "distil", "teachers_from"}),
+    "source": frozenset(
+        {"suite", "sources", "teachers", "distil", "teachers_from", "metaprompt_from"}
+    ),
     "adapt": frozenset({"adapt"}),
 }
 

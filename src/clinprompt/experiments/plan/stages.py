@@ -25,6 +25,7 @@ from clinprompt.tasks.card import Card
 from clinprompt.tasks.suite import Suite
 from clinprompt.training.batch import Item
 from clinprompt.training.data import TokenTask
+from clinprompt.training.lineage import wants_teachers
 from clinprompt.training.modules import PromptModule
 from clinprompt.training.prepare import require_distinct
 from clinprompt.training.sampler import Sampler, mixing_weights
@@ -165,7 +166,8 @@ def source_trainings(recipe: Recipe, shape: Shape, rows: Rows, microbatch: int) 
     single = length * width(shape, recipe.prompt.depth)
     plain = len(tasks) * single
     teaching, distil = recipe.teachers, recipe.distil
-    if distil.distillation and recipe.teachers_from is None:
+    taught = wants_teachers(recipe)
+    if taught and recipe.teachers_from is None:
         sampler = Sampler(
             sizes,
             steps=teaching.steps,
@@ -216,7 +218,7 @@ def source_trainings(recipe: Recipe, shape: Shape, rows: Rows, microbatch: int) 
         microbatch,
         prompt=recipe.prompt,
     )
-    if distil.distillation and distil.weight > 0:
+    if taught and distil.weight > 0:
         stage.distil = distil
         some = next(iter(stage.shapes.values()))
         stage.once = forward(shape, Step(len(tasks), stage.teacher_prefix or some.prefix, 0, ()))

@@ -21,7 +21,9 @@ from clinprompt.backbone.template import Placement
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Example
 from clinprompt.experiments.compare.cell import Shots
-from clinprompt.experiments.compare.recipe import CompareRecipe
+from clinprompt.experiments.compare.recipe import CompareRecipe, EvaluationSettings
+from clinprompt.inference.judging import Judging
+from clinprompt.inference.requests import PredictorSettings
 from clinprompt.tasks.card import Card
 from clinprompt.training.loop import Outcome
 from clinprompt.training.prepare import Prepared
@@ -90,9 +92,24 @@ class Job:
         return max(1, -(-self.steps // self.recipe.training.evaluations))
 
     @property
+    def judging(self) -> Judging:
+        """Makes what scores dev answers, as test examples are answered (`predictor_settings`)."""
+        return Judging(predictor_settings(self.recipe.evaluation))
+
+    @property
     def rows(self) -> int:
         """Examples of an update: those of each target."""
         return self.recipe.training.rows * len(self.cards)
+
+
+def predictor_settings(evaluation: EvaluationSettings) -> PredictorSettings:
+    """How examples are answered; the same for all methods."""
+    return PredictorSettings(
+        long_inputs=evaluation.long_inputs,
+        max_input=evaluation.max_input,
+        max_new=evaluation.max_new,
+        batch_tokens=evaluation.batch_tokens,
+    )
 
 
 @dataclass

@@ -78,6 +78,7 @@ class _Prompts(Method):
             splits=list(job.splits),
             prepared=job.prepared,
             progress=job.progress,
+            judging=job.judging,
             should_stop=job.should_stop,
         )
         meta = result.meta
@@ -126,6 +127,7 @@ class _Prompts(Method):
                 clip=training.clip,
                 weight_decay=training.weight_decay,
                 evaluate_every=job.evaluate_every,
+                select=training.select,
                 **{f"rate_{name}": rate for name, rate in rates.items()},
                 **self._adapt(job.settings),
             ),

@@ -169,7 +169,7 @@ class Trained(Method):
                 "method": self.name,
                 "settings": job.settings.model_dump(mode="json"),
                 "rates": rates,
-                "training": settings.model_dump(),
+                "training": {**settings.model_dump(), "select": training.select},
                 "seed": job.seed,
             },
             tasks,
@@ -178,6 +178,9 @@ class Trained(Method):
             stage = Stage("weights", module, tasks, rates, sampler, settings, recipe.engine)
             # All weights with their moments are several times the backbone's size on disk.
             stage.checkpoints = self.small or job.steps > recipe.engine.save_every
+            if training.select == "metric":
+                dev = [split["dev"] for split in job.splits]
+                stage.judge = job.judging(prepared, job.cards, dev)
             outcome = run(
                 prepared.backbone, stage, job.work, identity, job.progress, job.should_stop
             )

@@ -98,6 +98,22 @@ def test_adapt_says_how_much_it_trains(place: Path, tmp_path: Path) -> None:
     assert "trainable parameters: 35 of 47,648 (0.0735 % of the backbone)" in result.stdout
 
 
+def test_adapt_can_choose_by_the_metric(place: Path, tmp_path: Path) -> None:
+    """The score that is recorded is that of the saved prompt, evaluated by the command."""
+    out, data = tmp_path / "out", ("data.dev_examples=50", "adapt.evaluate_every=1")
+    result = run(*adapt(place, out, "adapt.select=metric", *data))
+    assert result.exit_code == 0, result.output
+    assert "score" in result.stderr
+    metrics: Any = PromptSet.load(out).meta.metrics["adapt"]
+    scores = [entry["score"]["target"] for entry in metrics["history"]]
+    assert metrics["best_score"] == {"mean": max(scores)}
+    target, file = place / "tasks" / "target.yaml", tmp_path / "dev.json"
+    result = run("evaluate", out, "--task", target, "--split", "dev", "--json", file)
+    assert result.exit_code == 0, result.output
+    value = json.loads(file.read_text())["scores"]["value"]
+    assert value == pytest.approx(max(scores), abs=1e-9)
+
+
 def test_adapt_with_zero_shots_trains_nothing(place: Path, tmp_path: Path) -> None:
     result = run(*adapt(place, tmp_path / "out", "--shots", 0))
     assert result.exit_code == 0, result.output

@@ -222,6 +222,32 @@ def test_tuning_on_some_targets_or_not_at_all(cards: list[Path], source: Path, m
     assert runs(tuning={"when": "first-seed", "targets": [first]}) == 5
 
 
+def test_dev_answers_that_choose_states_are_counted(
+    cards: list[Path], source: Path, model: Path
+) -> None:
+    training = {"steps": {4: 5, "full": 10}, "rows": 3, "evaluations": 2}
+    by_loss = comparison(cards, source, model)
+    by_metric = comparison(cards, source, model, training=training | {"select": "metric"})
+    (before,), (found,) = plan_comparison(by_loss, QUICK), plan_comparison(by_metric, QUICK)
+    tables = [{one.name: one for one in lines(each.stages)} for each in (before, found)]
+    # 6 fittings a method and number of shots (mpt-grouped: 3 of both targets), three rounds each.
+    assert tables[1]["dev answers"].runs == 3 * 2 * (5 * 6 + 3 * 2)
+    assert "dev answers" not in tables[0]
+    assert {k: v for k, v in tables[1].items() if k != "dev answers"}.keys() == tables[0].keys()
+    dev = [one.flops * one.repeats for one in found.stages if one.group == "dev answers"]
+    assert found.flops == pytest.approx(before.flops + sum(dev))
+    assert min(dev) > 0
+
+
+def test_an_adaptation_by_metric_counts_its_dev_answers(cards: list[Path], model: Path) -> None:
+    target = [catalogue.find(cards[1])]
+    fields = {"select": "metric", "steps": 5, "evaluate_every": 2}
+    recipe = toy.adapt_recipe(backbone={"name": str(model)}, adapt=fields)
+    found = plan_adapt(recipe, target, 4, QUICK)
+    assert [stage.repeats for stage in found.stages] == [1, 4, 1]
+    assert len(plan_adapt(recipe, target, 0, QUICK).stages) == 1
+
+
 def test_unknown_names_are_told_all_at_once(cards: list[Path], source: Path, model: Path) -> None:
     recipe = comparison(cards, source, model, methods=["nothing", {"name": "pt", "rate": 1}])
     with pytest.raises(Unfit) as caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -220,6 +221,43 @@ def _answering(plan: Plan, unit: Unit, card: Card, rows: Rows) -> Answering:
     if not entry.method.groups or unit.shots == 0:
         stage.rows = [_to_the_limit(row, card, evaluation.max_new) for row in stage.rows]
     return stage
+
+
+def judgings(plan: Plan, backbone: NamedBackbone, rows_at: RowsAt) -> list[Answering]:
+    """Answers on dev that choose states: before the first step, and after some of them.
+
+    Before it, an untrained prompt or backbone is answered with, which seldom ends where it should.
+    """
+    recipe = plan.recipe
+    if recipe.training.select == "loss":
+        return []
+    units = {
+        (cell.unit.entry.id, cell.unit.name, cell.unit.shots): cell.unit
+        for cell in plan.cells
+        if cell.unit.backbone == backbone
+    }
+    found = []
+    for key, times in fittings(plan, backbone).items():
+        unit = units[key]
+        steps = plan.steps(unit.shots)
+        every = max(1, -(-steps // recipe.training.evaluations))
+        place = placement_of(plan, unit)
+        for card in unit.cards:
+            later = answering(
+                f"dev answers of {unit.entry.id}: {card.name}, {unit.shots} shots",
+                card,
+                rows_at(place),
+                length_of(plan, unit),
+                limit=recipe.data.dev_examples,
+                most_input=recipe.evaluation.max_input,
+                split="dev",
+            )
+            later.group, later.repeats = "dev answers", times * -(-steps // every)
+            if place == "after":
+                later.read_again()
+            rows = [_to_the_limit(row, card, recipe.evaluation.max_new) for row in later.rows]
+            found += [later, replace(later, rows=rows, repeats=times)]
+    return found
 
 
 def _to_the_limit(row: TestRow, card: Card, max_new: int | None) -> TestRow:

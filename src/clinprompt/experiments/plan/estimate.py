@@ -25,6 +25,7 @@ from clinprompt.experiments.plan.stages import (
     Training,
     adapt_training,
     answering,
+    evaluations,
     source_trainings,
 )
 from clinprompt.tasks.card import Card
@@ -310,9 +311,23 @@ def plan_adapt(
                     suite=suite,
                 )
             )
-        found.answer(
-            answering(f"answers: {card.name}", card, found.rows, recipe.prompt.length, suite=suite)
-        )
+        length, rounds = recipe.prompt.length, evaluations(recipe.adapt)
+        if shots != 0 and recipe.adapt.select == "metric":
+            title, most = f"dev answers: {card.name}", recipe.data.dev_examples
+            cut = recipe.data.max_tokens if recipe.data.long_inputs == "truncate" else None
+            judging = answering(
+                title,
+                card,
+                found.rows,
+                length,
+                limit=most,
+                most_input=cut,
+                split="dev",
+                suite=suite,
+            )
+            judging.repeats = rounds
+            found.answer(judging)
+        found.answer(answering(f"answers: {card.name}", card, found.rows, length, suite=suite))
     return found.finished()
 
 
@@ -349,6 +364,8 @@ def plan_comparison(
             plan, backbone, found.shape, found.rows_at, found.microbatch, found.dtype
         ):
             found.train(stage)
+        for one in compared.judgings(plan, backbone, found.rows_at):
+            found.answer(one)
         for one in compared.answerings(plan, backbone, found.rows_at):
             found.answer(one)
         found.planned.backbone = backbone.id

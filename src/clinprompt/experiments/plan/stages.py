@@ -21,7 +21,7 @@ from clinprompt.experiments.plan.work import (
     shaped,
     stage_steps,
 )
-from clinprompt.tasks.card import Card
+from clinprompt.tasks.card import Card, Split
 from clinprompt.tasks.suite import Suite
 from clinprompt.training.batch import Item
 from clinprompt.training.data import TokenTask
@@ -41,6 +41,11 @@ from clinprompt.training.source import source_cards, wants_cache
 FLOAT32 = 4
 Kind = Literal["table", "decomposed", "vectors", "weights"]
 _NEAREST_ROWS = 32  # as `training.adapt` looks at
+
+
+def evaluations(settings: Optimiser) -> int:
+    """Rounds on dev of a training: the start, every so many steps, and the end."""
+    return 1 + math.ceil(settings.steps / settings.evaluate_every)
 
 
 @dataclass
@@ -100,9 +105,8 @@ class Training:
 
     @property
     def evaluations(self) -> int:
-        """Rounds of dev losses: the start, every so many steps, and the end."""
-        steps, every = self.settings.steps, self.settings.evaluate_every
-        return 1 + math.ceil(steps / every)
+        """Rounds of dev losses."""
+        return evaluations(self.settings)
 
     @property
     def same_pass(self) -> bool:
@@ -339,10 +343,11 @@ def answering(
     *,
     limit: int | None = None,
     most_input: int | None = None,
+    split: Split = "test",
     suite: Suite | None = None,
 ) -> Answering:
-    """Answering a task's test examples behind a prompt of so many tokens."""
-    found = rows.test(card, limit, suite=suite)
+    """Answering a task's examples behind a prompt of so many tokens."""
+    found = rows.test(card, limit, split, suite=suite)
     if most_input is not None:
         found = [TestRow(min(r.input, most_input), r.options, r.answer) for r in found]
     fixed = rows.codec.fixed(verbalize.instruction(card))

@@ -11,13 +11,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
-from tests.documents.fuzzing import mutated, survives
+from tests.documents.bigbio_files import (
+    ENDINGS,
+    ENTITY,
+    EXAMPLES,
+    FULL,
+    PASSAGE,
+    TEXT,
+    back,
+    read_rows,
+)
 
 from clinprompt.documents import formats
-from clinprompt.documents.bigbio import member_documents
 from clinprompt.documents.bigbio_schema import SCHEMAS, arrow, problem, schema_of, unknown
-from clinprompt.documents.bioc_text import Names
-from clinprompt.documents.formats import ReadOptions, WriteOptions
 from clinprompt.documents.model import (
     Argument,
     Attribute,
@@ -30,44 +36,8 @@ from clinprompt.documents.model import (
     Normalization,
     Passage,
 )
-from clinprompt.documents.store import Member
 from clinprompt.errors import ClinpromptError
 from clinprompt.report import Report
-
-ENDINGS = pytest.mark.parametrize("ending", ["parquet", "jsonl"])
-TEXT = "Na\u00efve title. \U0001f912 fever\r\nand pain  "
-FULL = Document(
-    "17",
-    TEXT,
-    (
-        Mention("T1", "Sign", ((15, 20),)),
-        Normalization("N1", "T1", "MESH", "D005334"),
-        Mention("T2", "Sign", ((15, 20), (26, 30))),
-        Mention("E1.trigger", "Act", ((0, 5),)),
-        Event("E1", "E1.trigger", (Argument("Of", "T1"), Argument("Of", "T2"))),
-        Link("R1", "Joins", (Argument("Arg1", "T1"), Argument("Arg2", "E1"))),
-        Normalization("N2", "R1", "RO", "1"),
-        Equivalence("Equiv", ("T1", "T2")),
-    ),
-    (Passage((0, 12), "title"), Passage((13, 20), "")),
-    (("bigbio.id", "0"),),
-)
-
-
-def back(
-    folder: Path, ending: str, *held: Document, **options: Any
-) -> tuple[list[Document], Report]:
-    report = Report()
-    file = folder / f"x.{ending}"
-    assert formats.write("bigbio", file, held, report, WriteOptions(**options)) == len(held)
-    return list(formats.read("bigbio", file, Report())), report
-
-
-def read_rows(folder: Path, *rows: Any, **options: str) -> tuple[list[Document], Report]:
-    report = Report()
-    file = folder / "r.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return list(formats.read("bigbio", file, report, ReadOptions(**options))), report
 
 
 @ENDINGS
@@ -234,16 +204,6 @@ def test_a_trigger_at_the_place_of_an_entity(tmp_path: Path) -> None:
 
 # ---- the other schemas -------------------------------------------------------------------------
 
-EXAMPLES = {
-    "QA": {"id": "0", "question_id": "q", "document_id": "d", "question": "Why?", "type": "yesno",
-           "choices": ["yes", "no"], "context": "A text.", "answer": ["yes"]},
-    "TE": {"id": "0", "premise": "A text.", "hypothesis": "No.", "label": "neutral"},
-    "T2T": {"id": "0", "document_id": "d", "text_1": "A text.", "text_2": "Text.",
-            "text_1_name": "long", "text_2_name": "short"},
-    "TEXT": {"id": "0", "document_id": "d", "text": "A text.", "labels": ["x", "y"]},
-    "PAIRS": {"id": "0", "document_id": "d", "text_1": "A text.", "text_2": "B", "label": "1"},
-}  # fmt: skip
-
 
 @ENDINGS
 @pytest.mark.parametrize("schema", list(EXAMPLES))
@@ -285,41 +245,6 @@ def test_a_schema_can_be_chosen(tmp_path: Path) -> None:
     assert caught.value.code == "CP-DOC-250"
 
 
-# ---- what is refused ---------------------------------------------------------------------------
-
-PASSAGE = {"id": "p", "type": "x", "text": ["abc"], "offsets": [[0, 3]]}
-ENTITY = {"id": "e", "type": "x", "text": ["bc"], "offsets": [[1, 3]], "normalized": []}
-
-
-@pytest.mark.parametrize(
-    ("row", "code"),
-    [
-        (3, "CP-DOC-255"),
-        ({"x": 1}, "CP-DOC-255"),
-        ({"passages": 3}, "CP-DOC-255"),
-        ({"id": "1", "passages": [{**PASSAGE, "text": "abc"}]}, "CP-DOC-255"),
-        ({"id": "1", "passages": [{**PASSAGE, "offsets": [[0, 2**31]]}]}, "CP-DOC-255"),
-        ({"id": "1", "passages": [{**PASSAGE, "offsets": [[0, True]]}]}, "CP-DOC-255"),
-        ({"id": "1", "passages": [{**PASSAGE, "offsets": [[0, 1, 2]]}]}, "CP-DOC-252"),
-        ({"id": "1", "passages": [{**PASSAGE, "offsets": [[0, 3], [3, 4]]}]}, "CP-DOC-252"),
-        ({"id": "1", "passages": [{**PASSAGE, "offsets": [[0, 4]]}]}, "CP-DOC-253"),
-        ({"id": "1", "passages": [PASSAGE, PASSAGE]}, "CP-DOC-203"),
-        ({"passages": [PASSAGE]}, "CP-DOC-201"),
-        ({"id": "1", "passages": [PASSAGE], "entities": [ENTITY] * 2}, "CP-DOC-251"),
-        ({"id": "1", "passages": [PASSAGE], "entities": [{**ENTITY, "id": ""}]}, "CP-DOC-251"),
-        ({"id": "1", "passages": [PASSAGE], "entities": [{**ENTITY, "text": ["ab"]}]},
-         "CP-DOC-100"),
-        ({"id": "1", "passages": [PASSAGE], "entities": [{**ENTITY, "offsets": [[1, 9]]}]},
-         "CP-DOC-103"),
-        ({"id": "1", "question": "a", "answer": "b"}, "CP-DOC-255"),
-    ],
-)  # fmt: skip
-def test_faults(row: Any, code: str, tmp_path: Path) -> None:
-    with pytest.raises(ClinpromptError) as caught:
-        read_rows(tmp_path, {"id": "0", "text": "first"}, row)
-    assert (caught.value.code, caught.value.line) == (code, None if code == "CP-DOC-203" else 2)
-
-
 def test_byte_offsets_and_realigned_ones(tmp_path: Path) -> None:
     row = {
         "id": "1",
@@ -344,24 +269,6 @@ def test_endings(tmp_path: Path) -> None:
         list(formats.read("bigbio", tmp_path / "x.csv", Report()))
     with pytest.raises(ClinpromptError, match=r"holds no \.parquet or \.jsonl"):
         list(formats.read("bigbio", tmp_path, Report()))
-
-
-def test_tables_that_are_no_rows(tmp_path: Path) -> None:
-    file = tmp_path / "x.parquet"
-    column = pyarrow.array(["a"])
-    tables = {
-        "CP-DOC-255": pyarrow.table({"other": column}),
-        "CP-DOC-257": pyarrow.Table.from_arrays([column, column], names=["text", "text"]),
-    }
-    for code, table in tables.items():
-        parquet.write_table(table, file)
-        with pytest.raises(ClinpromptError) as caught:
-            list(formats.read("bigbio", file, Report()))
-        assert caught.value.code == code
-    file.write_bytes(b"PAR1none")
-    with pytest.raises(ClinpromptError) as caught:
-        list(formats.read("bigbio", file, Report()))
-    assert caught.value.code == "CP-DOC-257"
 
 
 # ---- properties --------------------------------------------------------------------------------
@@ -426,33 +333,3 @@ def test_any_document_settles(ending: str, tmp_path: Path, held: Document) -> No
     (second,), report = back(tmp_path, ending, first)
     assert second == first
     assert report.counts == {}
-
-
-def test_broken_lines(tmp_path: Path) -> None:
-    back(tmp_path, "jsonl", FULL, Document("p", "x y"))
-    seeds = [(tmp_path / "x.jsonl").read_bytes()]
-    seeds += [json.dumps(row).encode() + b"\n" for row in EXAMPLES.values()]
-
-    def read(raw: bytes) -> None:
-        list(
-            member_documents(Member("x.jsonl", "x", lambda: raw), ReadOptions(), Report(), Names())
-        )
-
-    good, refused = survives(read, mutated(seeds, 10_000, seed=7))
-    assert good > 500 and refused > 500
-
-
-def test_broken_parquet(tmp_path: Path) -> None:
-    back(tmp_path, "parquet", FULL, Document("p", "x y"))
-    seeds = [(tmp_path / "x.parquet").read_bytes()]
-    table = pyarrow.Table.from_pylist([EXAMPLES["QA"]], schema=arrow("QA"))
-    for compression in ("none", "snappy"):
-        parquet.write_table(table, tmp_path / "y.parquet", compression=compression)
-        seeds.append((tmp_path / "y.parquet").read_bytes())
-
-    def read(raw: bytes) -> None:
-        held = Member("x.parquet", "x", lambda: raw)
-        list(member_documents(held, ReadOptions(), Report(), Names()))
-
-    good, refused = survives(read, mutated(seeds, 10_000, seed=9))
-    assert good > 20 and refused > 500

@@ -1,3 +1,5 @@
+"""Source training that begins from earlier teachers, or from an earlier metaprompt."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from tests.training import toy
+from tests.training.adapting import fit
 
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError
@@ -121,3 +124,51 @@ def test_the_parent_is_part_of_what_the_run_is(
     assert train(paths, tmp_path / "out", metaprompt_from=elsewhere, **ALONE).digest == first.digest
     with pytest.raises(ClinpromptError, match="CP-TRAIN-051"):
         train(paths, tmp_path / "out", **ALONE)
+
+
+# ---- from teachers -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(paths: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ordinary run."""
+    out = tmp_path_factory.mktemp("whole") / "meta"
+    train(paths, out)
+    return out
+
+
+def test_teachers_of_an_earlier_run_can_be_distilled_again(
+    paths: list[Path], whole: Path, tmp_path: Path
+) -> None:
+    """For trials of distillation alone: the same settings give the same metaprompt."""
+    teachers = Path(f"{whole}.work") / "teachers"
+    again = train(paths, tmp_path / "same", teachers_from=teachers)
+    first = PromptSet.load(whole)
+    assert again.meta.parents.teachers == first.meta.parents.teachers
+    assert all(torch.equal(t, first.tensors[name]) for name, t in again.tensors.items())
+    other = train(paths, tmp_path / "other", teachers_from=teachers, distil={"weight": 0.0})
+    assert not torch.equal(other.tensors["shared"], first.tensors["shared"])
+    with pytest.raises(ClinpromptError, match="CP-TRAIN-051"):
+        train(paths, tmp_path / "other", teachers_from=teachers, distil={"weight": 0.5})
+
+
+def test_teachers_that_cannot_teach_these_tasks_are_refused(
+    paths: list[Path], whole: Path, tmp_path: Path
+) -> None:
+    teachers = Path(f"{whole}.work") / "teachers"
+    for sources, given, changes, why in (
+        (paths[:2], teachers, {}, "other tasks"),
+        (paths, whole, {}, "not teachers"),
+        (paths, teachers, {"prompt": {"length": toy.LENGTH + 1}}, "length"),
+    ):
+        with pytest.raises(ClinpromptError, match=f"CP-TRAIN-052.*{why}"):
+            train(sources, tmp_path / "x", teachers_from=given, **changes)
+
+
+def test_single_task_prompts_of_an_adaptation_can_teach(paths: list[Path], tmp_path: Path) -> None:
+    tuned = fit(tmp_path / "pt", None, *paths[:2], shots=None)
+    found = train(paths[:2], tmp_path / "out", teachers_from=tmp_path / "pt")
+    assert found.meta.parents.teachers == tuned.digest
+    theirs: Any = tuned.meta.metrics["adapt"]
+    kept: Any = found.meta.metrics["teachers"]
+    assert kept == {name: value for name, value in theirs.items() if name != "start"}

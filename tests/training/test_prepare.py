@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from tests.training import toy
 
 from clinprompt.errors import ClinpromptError
 from clinprompt.tasks import catalogue
+from clinprompt.tasks.suite import find_suite
 from clinprompt.training.prepare import (
     data_counts,
     identity_of,
@@ -121,3 +124,32 @@ def test_identity_changes_with_all_that_the_result_depends_on(tmp_path: Path) ->
     tasks[0].rows["train"][0].answer[0] += 1  # one token of one answer
     others.add(identity_of(ready, settings, tasks))
     assert len(others | {base}) == 8
+
+
+def test_what_the_leakage_list_of_ones_own_suite_leaves_out_is_told(tmp_path: Path) -> None:
+    paths = toy.write_tasks(tmp_path)
+    card = catalogue.find(str(paths[0]))
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "name": "mine",
+                "sources": [str(path) for path in paths],
+                "targets": [],
+                "dropped": "gone.json",
+            }
+        )
+    )
+    before = training_splits(card, None, DataSettings(dev_examples=1), 0)["train"]
+    drops = {card.name: {"version": 1, "ids": {"train": {before[0].id: "a twin elsewhere"}}}}
+    (tmp_path / "gone.json").write_text(json.dumps({"suite": "mine", "tasks": drops}))
+    progress = toy.Lines()
+    after = training_splits(
+        card,
+        None,
+        DataSettings(dev_examples=1),
+        0,
+        suite=find_suite(tmp_path / "mine.yaml"),
+        say=progress.say,
+    )["train"]
+    assert {one.id for one in before} - {one.id for one in after} == {before[0].id}
+    assert progress.lines == [f"{card.name}: 1 left out by the leakage check"]

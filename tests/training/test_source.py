@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -10,17 +9,14 @@ import pytest
 import torch
 import yaml
 from tests.training import toy
-from tests.training.adapting import fit
 
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError
-from clinprompt.tasks import catalogue
-from clinprompt.tasks.suite import find_suite
 from clinprompt.training import source
 from clinprompt.training.loop import Interrupted, Stage
-from clinprompt.training.prepare import initial_prompts, training_splits
+from clinprompt.training.prepare import initial_prompts
 from clinprompt.training.sampler import Sampler
-from clinprompt.training.settings import DataSettings, DistilSettings, PromptSettings
+from clinprompt.training.settings import DistilSettings, PromptSettings
 from clinprompt.training.source import source_cards, train_source, wants_cache
 from clinprompt.training.workspace import workspace
 
@@ -385,69 +381,3 @@ def test_source_training_helps_its_tasks(tmp_path: Path) -> None:
     assert taught < 0.9 * begin
     assert metrics["distil"]["best"]["mean"] < 0.9 * begin
     assert all(math.isfinite(entry["dev_mean"]) for entry in metrics["distil"]["history"])
-
-
-def test_teachers_of_an_earlier_run_can_be_distilled_again(
-    paths: list[Path], whole: tuple[Path, toy.Lines], tmp_path: Path
-) -> None:
-    """For trials of distillation alone: the same settings give the same metaprompt."""
-    teachers = Path(f"{whole[0]}.work") / "teachers"
-    again = train(paths, tmp_path / "same", teachers_from=teachers)
-    first = PromptSet.load(whole[0])
-    assert again.meta.parents.teachers == first.meta.parents.teachers
-    assert all(torch.equal(t, first.tensors[name]) for name, t in again.tensors.items())
-    other = train(paths, tmp_path / "other", teachers_from=teachers, distil={"weight": 0.0})
-    assert not torch.equal(other.tensors["shared"], first.tensors["shared"])
-    with pytest.raises(ClinpromptError, match="CP-TRAIN-051"):
-        train(paths, tmp_path / "other", teachers_from=teachers, distil={"weight": 0.5})
-
-
-def test_teachers_that_cannot_teach_these_tasks_are_refused(
-    paths: list[Path], whole: tuple[Path, toy.Lines], tmp_path: Path
-) -> None:
-    teachers = Path(f"{whole[0]}.work") / "teachers"
-    for sources, given, changes, why in (
-        (paths[:2], teachers, {}, "other tasks"),
-        (paths, whole[0], {}, "not teachers"),
-        (paths, teachers, {"prompt": {"length": toy.LENGTH + 1}}, "length"),
-    ):
-        with pytest.raises(ClinpromptError, match=f"CP-TRAIN-052.*{why}"):
-            train(sources, tmp_path / "x", teachers_from=given, **changes)
-
-
-def test_single_task_prompts_of_an_adaptation_can_teach(paths: list[Path], tmp_path: Path) -> None:
-    tuned = fit(tmp_path / "pt", None, *paths[:2], shots=None)
-    found = train(paths[:2], tmp_path / "out", teachers_from=tmp_path / "pt")
-    assert found.meta.parents.teachers == tuned.digest
-    theirs: Any = tuned.meta.metrics["adapt"]
-    kept: Any = found.meta.metrics["teachers"]
-    assert kept == {name: value for name, value in theirs.items() if name != "start"}
-
-
-def test_what_the_leakage_list_of_ones_own_suite_leaves_out_is_told(tmp_path: Path) -> None:
-    paths = toy.write_tasks(tmp_path)
-    card = catalogue.find(str(paths[0]))
-    (tmp_path / "mine.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "name": "mine",
-                "sources": [str(path) for path in paths],
-                "targets": [],
-                "dropped": "gone.json",
-            }
-        )
-    )
-    before = training_splits(card, None, DataSettings(dev_examples=1), 0)["train"]
-    drops = {card.name: {"version": 1, "ids": {"train": {before[0].id: "a twin elsewhere"}}}}
-    (tmp_path / "gone.json").write_text(json.dumps({"suite": "mine", "tasks": drops}))
-    progress = toy.Lines()
-    after = training_splits(
-        card,
-        None,
-        DataSettings(dev_examples=1),
-        0,
-        suite=find_suite(tmp_path / "mine.yaml"),
-        say=progress.say,
-    )["train"]
-    assert {one.id for one in before} - {one.id for one in after} == {before[0].id}
-    assert progress.lines == [f"{card.name}: 1 left out by the leakage check"]

@@ -54,6 +54,8 @@ def test_rows_of_the_table_come_before_columns(fields, tmp_path):
         ({"training": {"rows": 3}}, {"bare", "in-context", "zero"}),
         ({"data": {"max_tokens": 500}}, set()),
         ({"tuning": {"when": "off"}}, set()),
+        ({"training": {"select": "loss"}}, {"all"}),
+        ({"training": {"select": "metric"}}, {"bare", "in-context", "zero"}),
     ],
 )
 def test_identities_change_with_what_results_depend_on(fields, tmp_path, changes, same):
@@ -64,6 +66,17 @@ def test_identities_change_with_what_results_depend_on(fields, tmp_path, changes
         kept = "all" in same or any(kind.startswith(one) for one in same if one != "zero")
         kept = kept or ("zero" in same and kind.startswith("mpt-0-"))
         assert (before[name] == after[name]) == kept, name
+
+
+def test_how_dev_is_answered_is_part_of_a_fitting_that_is_chosen_by_it(fields, tmp_path):
+    def fittings(**changes):
+        plan = cw.planned(fields, tmp_path, **changes).plan
+        return [plan.fitting(cell.unit) for cell in plan.cells if cell.unit.entry.id == "pt"]
+
+    for select, same in (("loss", True), ("metric", False)):
+        training = {"training": {"select": select}}
+        longer = fittings(**training, evaluation={"max_new": 5})
+        assert (fittings(**training) == longer) == same
 
 
 def test_other_grids_change_their_method_alone(fields, tmp_path):

@@ -126,6 +126,23 @@ def test_identity_changes_with_all_that_the_result_depends_on(tmp_path: Path) ->
     assert len(others | {base}) == 8
 
 
+def test_settings_that_ask_for_what_was_always_so_change_no_identity(tmp_path: Path) -> None:
+    """A run from before there was a choice goes on."""
+    ready = toy.prepared()
+    tasks = toy.token_tasks(toy.write_tasks(tmp_path, ("nli",)), ready)
+    old: dict[str, Any] = {"seed": 1, "prompt": {"length": 3}, "adapt": {"steps": 2}}
+    base = identity_of(ready, old, tasks)
+    same: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("prompt", {"length": 3, "placement": "before", "depth": "input"}),
+        ("adapt", {"steps": 2, "select": "loss"}),
+        ("metaprompt_from", {}),
+    )
+    for key, value in same:
+        assert identity_of(ready, {**old, key: value or None}, tasks) == base
+    for key, value in (("adapt", {"steps": 2, "select": "metric"}), ("metaprompt_from", "x")):
+        assert identity_of(ready, {**old, key: value}, tasks) != base
+
+
 def test_what_the_leakage_list_of_ones_own_suite_leaves_out_is_told(tmp_path: Path) -> None:
     paths = toy.write_tasks(tmp_path)
     card = catalogue.find(str(paths[0]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clinprompt.cli.options import DataRoot
+from clinprompt.cli.options import Changes, DataRoot, RecipeName
 from clinprompt.cli.output import heading, note, print_table
 from clinprompt.cli.train import Out, Threads
 
@@ -17,19 +17,9 @@ if TYPE_CHECKING:
 
 
 def compare(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a bundled recipe.")
-    ],
+    recipe: RecipeName,
     out: Out,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change a setting, such as source.metaprompt=DIR; may come more than once.",
-            show_default=False,
-        ),
-    ] = None,
+    changes: Changes = None,
     only: Annotated[
         list[str] | None,
         typer.Option(

@@ -27,3 +27,15 @@ SuiteName = Annotated[
         show_default=False,
     ),
 ]
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a bundled recipe.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a setting, such as data.dev_examples=16; may come more than once.",
+        show_default=False,
+    ),
+]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clinprompt.cli.options import AsJson, DataRoot
+from clinprompt.cli.options import AsJson, Changes, DataRoot, RecipeName
 from clinprompt.cli.train import Threads
 
 if TYPE_CHECKING:
@@ -16,24 +16,14 @@ if TYPE_CHECKING:
 
 
 def plan(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a bundled recipe.")
-    ],
+    recipe: RecipeName,
     gpu: Annotated[
         str | None, typer.Option("--gpu", help="Plan for a GPU of the table, such as H100.")
     ] = None,
     machine: Annotated[
         str | None, typer.Option("--machine", help="Plan for the machine at hand: this.")
     ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change a setting; may come more than once.",
-            show_default=False,
-        ),
-    ] = None,
+    changes: Changes = None,
     task: Annotated[
         list[str] | None,
         typer.Option("--task", help="Targets, for settings of an adaptation.", show_default=False),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from clinprompt.cli.options import DataRoot, SuiteName
+from clinprompt.cli.options import DataRoot, RecipeName, SuiteName
 
 if TYPE_CHECKING:
     from clinprompt.artifacts.prompt_set import PromptSet
@@ -31,9 +31,7 @@ Track = Annotated[
 
 
 def train(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a bundled recipe.")
-    ],
+    recipe: RecipeName,
     out: Out,
     overrides: Overrides = None,
     data_root: DataRoot = None,

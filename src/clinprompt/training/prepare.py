@@ -272,6 +272,10 @@ def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
         told["prompt"] = {k: v for k, v in told["prompt"].items() if k != "depth"}
     if told.get("backbone", {}).get("attention") == "auto":
         told["backbone"] = {k: v for k, v in told["backbone"].items() if k != "attention"}
+    if told.get("adapt", {}).get("select") == "loss":
+        told["adapt"] = {k: v for k, v in told["adapt"].items() if k != "select"}
+    if told.get("metaprompt_from", "") is None:
+        del told["metaprompt_from"]
     if "engine" in told:  # how many notes are kept changes no bit
         told["engine"] = {k: v for k, v in told["engine"].items() if k != "notes_mb"}
         if told["engine"].get("microbatch_tokens") == "auto":

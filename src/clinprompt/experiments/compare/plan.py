@@ -205,7 +205,10 @@ class Plan:
         recipe, entry = self.recipe, unit.entry
         source = self.source(unit)
         trained = bool(entry.method.groups) and unit.shots != 0
-        training = recipe.training.model_dump(mode="json")
+        training = _flat(recipe.training.model_dump(mode="json"))
+        if recipe.training.select == "metric":  # how dev examples are answered matters, too
+            kept = {"long_inputs", "max_input", "max_new"}
+            training["answers"] = recipe.evaluation.model_dump(mode="json", include=kept)
         given = entry.settings.model_dump(mode="json", exclude={"id", "title", "metaprompt"})
         return {
             "version": _VERSION,
@@ -238,7 +241,7 @@ class Plan:
 
 def _flat(told: dict[str, Any]) -> dict[str, Any]:
     """Settings without those that say what was so before there was a choice."""
-    usual = {"depth": (None, "input"), "placement": (None,)}
+    usual = {"depth": (None, "input"), "placement": (None,), "select": ("loss",)}
     return {k: v for k, v in told.items() if v not in usual.get(k, ())}
 
 

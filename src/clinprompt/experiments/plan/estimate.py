@@ -234,7 +234,7 @@ class Estimator:
 
     def rows_at(self, placement: Placement) -> Rows:
         """Rows as they are written for a placement."""
-        return self.rows if placement == self.prompt.placement else self.rows.placed(placement)
+        return self.rows.placed(placement)
 
     def finished(self) -> Planned:
         """The plan, with what it assumes."""

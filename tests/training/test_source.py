@@ -13,7 +13,7 @@ from tests.training import toy
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError
 from clinprompt.training import source
-from clinprompt.training.loop import Interrupted, Stage
+from clinprompt.training.loop import Interrupted, Outcome, Stage
 from clinprompt.training.prepare import initial_prompts
 from clinprompt.training.sampler import Sampler
 from clinprompt.training.settings import DistilSettings, PromptSettings
@@ -158,6 +158,25 @@ def test_answers_are_cached_where_examples_come_again() -> None:
     assert not wants_cache(DistilSettings(), once)
     assert wants_cache(DistilSettings(teacher_answers="cached"), once)
     assert not wants_cache(DistilSettings(teacher_answers="same_pass"), often)
+
+
+def test_tasks_that_were_better_before_are_told() -> None:
+    def entry(step: int, **losses: float) -> dict[str, Any]:
+        return {"step": step, "train": 1.0, "dev": losses, "dev_mean": 0.0}
+
+    sizes = {"large": 1000, "small": 40, "later": 40}
+    history = [
+        entry(0, large=3.0, small=2.0, later=3.0),
+        entry(5, large=2.0, small=1.0, later=2.0),
+        entry(9, large=1.0, small=1.2, later=2.1),
+        entry(12, large=1.5, small=0.5, later=1.0),  # after the state that is kept: no news
+    ]
+    outcome = Outcome({"mean": 1.0}, {"mean": 9}, history)
+    (line,) = source.memorised(outcome, sizes)
+    assert line.startswith("distil: 'small' (40 training examples) had dev loss 1.00 at step 5 and")
+    assert "has 1.20 in the state that is kept" in line
+    assert source.memorised(Outcome({"mean": 1.0}, {"mean": 5}, history[:3]), sizes) == []
+    assert source.memorised(Outcome(), sizes) == []
 
 
 def test_lambda_zero_is_the_task_loss_alone(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -51,6 +51,8 @@ from clinprompt.training.sampler import Sampler, mixing_weights
 from clinprompt.training.settings import DistilSettings, Recipe
 from clinprompt.training.tracking import require, tracked
 from clinprompt.training.workspace import clear_checkpoints, occupied, work_folder, workspace
+
+_MEMORISED = 1.1  # times its lowest dev loss; below that it may be chance
 
 
 def source_cards(recipe: Recipe) -> tuple[list[Card], Suite | None]:
@@ -146,6 +148,8 @@ def train_source(
         module, outcome = _distil(
             recipe, prepared, tasks, start, teachers, work, identity, progress, should_stop, notes
         )
+        for line in memorised(outcome, {task.name: len(task.rows["train"]) for task in tasks}):
+            progress.say(line)
         prompts = PromptSet(
             described(
                 prepared,
@@ -294,6 +298,29 @@ def _distil(
         else:
             stage.teachers = before
     return module, run(backbone, stage, work, identity, progress, should_stop)
+
+
+def memorised(outcome: Outcome, sizes: Mapping[str, int]) -> list[str]:
+    """A line for every task that was clearly better before the state that was kept.
+
+    One state serves all tasks, and small sets are learned by heart first
+    (docs/experiments.md, section 19).
+    """
+    step = outcome.best_step.get("mean", 0)
+    kept: dict[str, float] = next(
+        (entry["dev"] for entry in outcome.history if entry["step"] == step), {}
+    )
+    found = []
+    for name, loss in kept.items():
+        points = [(e["dev"][name], e["step"]) for e in outcome.history if e["step"] <= step]
+        lowest, best = min(points)
+        if loss > _MEMORISED * lowest:
+            found.append(
+                f"distil: '{name}' ({sizes[name]} training examples) had dev loss {lowest:.2f} at "
+                f"step {best} and has {loss:.2f} in the state that is kept; "
+                "if its set is small, distil.mixing=sqrt draws it less often"
+            )
+    return found
 
 
 def wants_cache(settings: DistilSettings, sampler: Sampler) -> bool:

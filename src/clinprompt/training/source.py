@@ -304,7 +304,7 @@ def memorised(outcome: Outcome, sizes: Mapping[str, int]) -> list[str]:
     """A line for every task that was clearly better before the state that was kept.
 
     One state serves all tasks, and small sets are learned by heart first
-    (docs/experiments.md, section 19).
+    (docs/experiments.md, section 18).
     """
     step = outcome.best_step.get("mean", 0)
     kept: dict[str, float] = next(

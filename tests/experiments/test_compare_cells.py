@@ -9,6 +9,7 @@ from tests.experiments import compare_world as cw
 from tests.training import toy
 
 from clinprompt.artifacts.prompt_set import PromptSet
+from clinprompt.backbone.allocator import keep_freed
 from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare import run, running
 from clinprompt.experiments.compare.cell import read_cells, read_comparison, read_sources
@@ -277,6 +278,10 @@ def test_the_peak_of_memory_is_measured_anew(whole, monkeypatch):
     from clinprompt.experiments.compare import hardware
 
     device = torch.device("cpu")
+    keep_freed()
+    freed = [torch.ones(2**18) for _ in range(160)]  # 160 MB that the process keeps and has free
+    last = torch.ones(2**18)
+    del freed
     hardware.reset_peak(device)
     low, kind = hardware.peak(device)
     if kind == "unknown":
@@ -284,7 +289,7 @@ def test_the_peak_of_memory_is_measured_anew(whole, monkeypatch):
     block = torch.ones(40 * 2**20)  # 160 MB, touched
     high, _ = hardware.peak(device)
     assert high - low > 150 * 2**20
-    del block
+    del block, last
     hardware.reset_peak(device)
     assert hardware.peak(device)[0] < high - 100 * 2**20
 

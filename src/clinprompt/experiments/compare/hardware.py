@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import torch
 
+from clinprompt.backbone.allocator import give_back_freed
+
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -38,10 +40,11 @@ def _processor() -> str:
 
 
 def reset_peak(device: torch.device) -> None:
-    """Begin to measure a new peak."""
+    """Begin to measure a new peak, from what is in use: what was freed before counts no longer."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
+    give_back_freed()
     with suppress(OSError):  # not Linux, or not allowed: `peak` says "unknown"
         _RESET.write_text("5")  # sets the peak of the resident set to what it is now
 

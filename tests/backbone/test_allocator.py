@@ -25,6 +25,26 @@ faults()
 print(int(kept), faults())
 """
 
+GIVING_BACK = """
+import torch
+from pathlib import Path
+from clinprompt.backbone.allocator import give_back_freed, keep_freed
+
+def resident():  # MiB
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmRSS"))) // 1024
+
+if not keep_freed():
+    raise SystemExit("no glibc")
+before = resident()
+blocks = [torch.ones(2**18) for _ in range(128)]  # 1 MiB each, in the heap
+last = torch.ones(2**18)  # nothing below it leaves the heap's top by itself
+del blocks
+kept = resident()
+give_back_freed()
+print(before, kept, resident())
+"""
+
 
 def run(**environment: str) -> tuple[int, int]:
     clean = {k: v for k, v in os.environ.items() if k not in (*allocator._OWN, allocator.CHOICE)}
@@ -47,6 +67,19 @@ def test_freed_memory_comes_again() -> None:
     alone, usual = run(CLINPROMPT_MALLOC="system")
     assert alone == 0
     assert faults < 200 < usual
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone has the setting")
+def test_freed_memory_is_given_back_when_asked() -> None:
+    clean = {k: v for k, v in os.environ.items() if k not in (*allocator._OWN, allocator.CHOICE)}
+    done = subprocess.run(
+        [sys.executable, "-c", GIVING_BACK], env=clean, capture_output=True, text=True, check=False
+    )
+    if "no glibc" in done.stderr:
+        pytest.skip("no glibc here")
+    before, kept, after = map(int, done.stdout.split())
+    assert kept - before > 100
+    assert after - before < 30
 
 
 @pytest.mark.parametrize("name", allocator._OWN)

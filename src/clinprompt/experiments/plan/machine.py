@@ -178,15 +178,12 @@ def _ram() -> float | None:
 
 # ---- memory of this process ----------------------------------------------------------------------
 def reset_peak(device: str) -> None:
-    """Forget the peak so far, and what was freed before, where the system allows it."""
+    """Forget the peak so far, where the system allows it."""
     import torch
-
-    from clinprompt.backbone.allocator import give_back_freed
 
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return
-    give_back_freed()
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:  # not Linux, or not allowed: the peak is then that of the whole process so far

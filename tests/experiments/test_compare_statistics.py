@@ -43,6 +43,11 @@ def test_means_and_spreads_are_those_of_the_seeds(world):
     assert one.mean == pytest.approx(fmean(values))
     assert one.spread == pytest.approx(stdev(values))
     assert (one.done, one.planned) == (3, 3)
+    own = [
+        fmean(cells[f"tiny/{target}/pt-4-s{seed}"].main.value for target in ("asked", "marked"))
+        for seed in (0, 1, 2)
+    ]
+    assert place(found, None, "pt").spread == pytest.approx(stdev(own))
 
 
 def test_a_missing_cell_is_missing_and_averaged_away_nowhere(world):

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import stdev
 from typing import Any
 
 from clinprompt.experiments.compare.cell import Shots
@@ -118,14 +117,13 @@ def _places(results: Results) -> Iterator[Place]:
 
 
 def _place(backbone: str, target: str | None, method: str, shots: Shots, found: Score) -> Place:
-    spread = stdev(found.seeds) if len(found.seeds) > 1 else None
     return Place(
         backbone,
         target,
         method,
         shots,
         found.value,
-        spread,
+        found.spread,
         found.low,
         found.high,
         found.done,

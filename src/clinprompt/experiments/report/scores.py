@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 
 from clinprompt.experiments.compare.cell import Main, Shots
 from clinprompt.experiments.report.looks import look
@@ -33,7 +33,7 @@ class Score:
         low, high: the 95 % interval over test examples; None where there is no value.
         done, planned: cells, one a seed.
         failed: how many of the cells without result failed (the others were not run).
-        seeds: the values of the seeds, in their order; empty for averages.
+        seeds: the values of the seeds, in their order; of an average, each seed's own average.
     """
 
     value: float | None
@@ -43,6 +43,11 @@ class Score:
     planned: int
     failed: int = 0
     seeds: tuple[float, ...] = ()
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over the seeds, as of a sample; None with fewer than two."""
+        return stdev(self.seeds) if len(self.seeds) > 1 else None
 
     @property
     def whole(self) -> bool:
@@ -99,7 +104,10 @@ class Scores:
         value = fmean(o.value or 0.0 for o in there)
         down = math.sqrt(sum(((o.value or 0) - (o.low or 0)) ** 2 for o in there)) / len(there)
         up = math.sqrt(sum(((o.high or 0) - (o.value or 0)) ** 2 for o in there)) / len(there)
-        return Score(value, value - down, value + up, done, planned, failed)
+        columns = list(zip(*(o.seeds for o in there), strict=False))
+        same = len({len(o.seeds) for o in there}) == 1  # else a seed's average would leave some out
+        own = tuple(fmean(column) for column in columns) if same else ()
+        return Score(value, value - down, value + up, done, planned, failed, own)
 
     def parameters(self, backbone: str, method: str, shots: Shots) -> float | None:
         """Trainable parameters of one target, the mean over finished cells."""
@@ -124,7 +132,7 @@ def scores_section(results: Results, scores: Scores) -> Section:
             "Main metric of each target on its test examples (0 to 100) with the 95 % bootstrap "
             "interval over test examples"
             + (
-                f"; means over {len(seeds)} seeds (± half of their range)"
+                f"; means over {len(seeds)} seeds (± their standard deviation)"
                 if len(seeds) > 1
                 else "; one seed, so nothing is known about the spread over seeds"
             )
@@ -185,9 +193,8 @@ def score_cell(score: Score | None, best: float | None = None, *, average: bool 
             return Cell("failed", f"{score.failed} of {score.planned}", "failed")
         return Cell("missing", "", "missing")
     small = interval(score.low, score.high)
-    if len(score.seeds) > 1:
-        half = (max(score.seeds) - min(score.seeds)) / 2
-        small += f" ±{number(half)}"
+    if score.spread is not None:
+        small += f" ±{number(score.spread)}"
     if not score.whole:
         small += f" {score.done} of {score.planned} seeds"
     hint = ", ".join(number(value) for value in score.seeds) if len(score.seeds) > 1 else ""

@@ -39,12 +39,18 @@ def _processor() -> str:
     return next(named, platform.processor())
 
 
-def reset_peak(device: torch.device) -> None:
-    """Begin to measure a new peak, from what is in use: what was freed before counts no longer."""
+def reset_peak(device: torch.device, *, give_back: bool = True) -> None:
+    """Begin to measure a new peak.
+
+    Args:
+        give_back: from what is in use: what was freed before counts no longer. Otherwise from what
+            the process holds, memory it keeps for the next use (`backbone.allocator`) included.
+    """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
-    give_back_freed()
+    if give_back:
+        give_back_freed()
     with suppress(OSError):  # not Linux, or not allowed: `peak` says "unknown"
         _RESET.write_text("5")  # sets the peak of the resident set to what it is now
 

@@ -10,7 +10,6 @@ import os
 import platform
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from clinprompt.errors import ClinpromptError, did_you_mean
@@ -174,31 +173,3 @@ def _ram() -> float | None:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):  # not everywhere
         return None
-
-
-# ---- memory of this process ----------------------------------------------------------------------
-def reset_peak(device: str) -> None:
-    """Forget the peak so far, where the system allows it."""
-    import torch
-
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        return
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:  # not Linux, or not allowed: the peak is then that of the whole process so far
-        return
-
-
-def peak(device: str) -> float | None:
-    """Largest memory since `reset_peak`, in bytes: allocated on a GPU, resident on a CPU."""
-    import torch
-
-    if device == "cuda":
-        return float(torch.cuda.max_memory_allocated())
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return None
-    found = next((line for line in lines if line.startswith("VmHWM:")), None)
-    return None if found is None else float(found.split()[1]) * 1024

@@ -17,8 +17,8 @@ from clinprompt.backbone import engine
 from clinprompt.backbone.after import Notes
 from clinprompt.backbone.decoding import Ask, Decoder, Settings
 from clinprompt.backbone.model import Backbone
+from clinprompt.experiments.compare import hardware
 from clinprompt.experiments.plan.cost import Measured, Writing, stage_memory
-from clinprompt.experiments.plan.machine import peak, reset_peak
 from clinprompt.experiments.plan.memory import SIZES
 from clinprompt.experiments.plan.shapes import Shape
 from clinprompt.experiments.plan.stages import Training
@@ -54,7 +54,8 @@ def measured(
         budget: seconds after which no other step is begun; two are timed in any case.
     """
     assert str(prepared.backbone.dtype).removeprefix("torch.") in SIZES
-    reset_peak(prepared.backbone.device.type)
+    # A stage begins among what was freed before it, as a training in this process would.
+    hardware.reset_peak(prepared.backbone.device, give_back=False)
     if stage.module is not None:
         with stage.module(prepared.backbone) as module:
             best = [p.detach().clone() for own in module.groups().values() for p in own]
@@ -107,7 +108,8 @@ def _steps(
     asked.ready(max(stage.shapes, key=weight))()
     # What the teachers took is known from reading; the rest is the gradients'.
     own = max(seconds - extra / reading, 0.2 * seconds)
-    return Measured(flops / own, reading, peak(device), count, clock() - begin)
+    most, _ = hardware.peak(backbone.device)
+    return Measured(flops / own, reading, most, count, clock() - begin)
 
 
 @torch.no_grad()

@@ -56,7 +56,7 @@ def test_cells_are_listed_run_once_and_reported(fields: dict[str, Any], tmp_path
     part = run("compare", recipe, "-o", out, "--only", "*/asked/*")
     assert part.exit_code == 0, part.output
     assert "5 planned cells have no result" in part.stderr
-    assert "no average, since cells are missing" in part.stdout
+    assert "no average, since they have no seed on every target" in part.stdout
     assert "5 to run" in run("compare", recipe, "-o", out, "--dry-run").stdout
     whole = run("compare", recipe, "-o", out)
     assert whole.exit_code == 0, whole.output

@@ -51,7 +51,7 @@ def test_means_and_spreads_are_those_of_the_seeds(world):
 
 
 def test_a_missing_cell_is_missing_and_averaged_away_nowhere(world):
-    _, out, _ = world
+    _, out, cells = world
     found = summary(out)
     assert found.missing == ["tiny/marked/lora-4-s2"]
     assert place(found, None, "lora").mean is None
@@ -59,7 +59,14 @@ def test_a_missing_cell_is_missing_and_averaged_away_nowhere(world):
     one = place(found, "marked", "lora")
     assert (one.done, one.planned) == (2, 3)
     versus = next(v for v in found.versus if (v.method, v.reference) == ("pt", "lora"))
-    assert versus.average is None
+    # The difference is that of the seeds that both have on both targets, and says so.
+    kept = [
+        fmean(cells[f"tiny/{t}/{m}-4-s{s}"].main.value for t in versus.targets for s in (0, 1))
+        for m in ("pt", "lora")
+    ]
+    assert versus.average.value == pytest.approx(kept[0] - kept[1])
+    assert (versus.average.seeds, versus.average.planned) == (2, 3)
+    assert (versus.targets["asked"].seeds, versus.targets["marked"].seeds) == (3, 2)
     assert set(versus.targets) == {"asked", "marked"}
     assert sum(versus.outcomes.values()) == 2
 

@@ -181,6 +181,23 @@ def test_no_average_where_a_cell_of_either_is_missing(tmp_path):
     assert "2 of 3 targets" in page
 
 
+def test_an_average_is_of_the_seeds_that_both_have_on_every_target(tmp_path):
+    first, both = tmp_path / "first", tmp_path / "both"
+    answered(first, write_comparison(first, predictions=False))
+    lost = f"{BACKBONE}/scinli/lora-32-s1"
+    answered(both, write_comparison(both, seeds=(0, 1), missing=(lost,), predictions=False))
+    gaps = Gaps(read(both))
+    found = gaps.average(BACKBONE, "mpt", "lora", 32)
+    expected = Gaps(read(first)).average(BACKBONE, "mpt", "lora", 32)
+    assert (found.seeds, found.planned) == (1, 2)
+    assert (found.value, found.low, found.high) == (expected.value, expected.low, expected.high)
+    assert gaps.at(BACKBONE, "mts-dialog", "mpt", "lora", 32).seeds == 2
+    whole = gaps.average(BACKBONE, "mpt", "pt", 32)
+    assert (whole.seeds, whole.planned) == (2, 2)
+    page = make(both).files["report.md"]
+    assert f"+{found.value:.1f} ▲ \\[{found.low:.1f}, {found.high:.1f}\\] 1 of 2 seeds" in page
+
+
 def test_scores_that_the_predictions_do_not_give_have_no_interval(tmp_path):
     cells = answered(tmp_path, write_comparison(tmp_path, predictions=False))
     name = f"{BACKBONE}/scinli/lora-32-s0"

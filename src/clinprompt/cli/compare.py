@@ -125,7 +125,7 @@ def _summary(out: Path) -> None:
             if ours and (one.backbone, one.shots) == (backbone, shots):
                 print(_versus(one))
     if found.missing:
-        note(f"{len(found.missing)} planned cells have no result: shown as -, in no average")
+        note(f"{len(found.missing)} planned cells have no result: shown as -, in no average score")
     for line in found.problems:
         note(line)
     print(f"\nreport: clinprompt report {out}")
@@ -143,11 +143,13 @@ def _value(place: Place) -> str:
 def _versus(one: Versus) -> str:
     count = one.outcomes.get
     gap = one.average
-    average = "no average, since cells are missing"
+    average = "no average, since they have no seed on every target"
     if gap is not None:
         average = f"{gap.value:+.1f} on average"
         if gap.low is not None and gap.high is not None:
             average += f" ({gap.low:+.1f} to {gap.high:+.1f})"
+        if gap.seeds < gap.planned:
+            average += f" of {gap.seeds} of {gap.planned} seeds"
     return (
         f"{one.method} against {one.reference}: {average}; "
         f"{count('win', 0)} won, {count('tie', 0)} tied, {count('loss', 0)} lost"

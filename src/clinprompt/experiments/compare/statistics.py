@@ -47,8 +47,8 @@ class Versus:
     """A method against another one at the same shots.
 
     Attributes:
-        average: mean difference over the targets with its paired 95 % interval; None if a planned
-            cell of the two is missing.
+        average: mean difference over the targets with its paired 95 % interval, of the seeds that
+            both have on every target (`seeds` of `planned`); None if there is none.
         targets: difference of each target that both have; the interval decides the outcome.
         outcomes: how many targets are a win, a loss, a tie, or open (no interval).
     """

@@ -75,8 +75,9 @@ def differences_section(results: Results, gaps: Gaps) -> Section | None:
         Text(
             "A method's score minus the reference's at the same shots, in points, with the 95 % "
             "interval of a paired bootstrap over test examples (the same examples for both; means "
-            "over the seeds that both have). Win ▲ and loss ▼: the whole interval lies above or "
-            "below 0. Tie ≈: it holds 0."
+            "over the seeds that both have; an average, over those that both have on every "
+            "target). Win ▲ and loss ▼: the whole interval lies above or below 0. Tie ≈: it "
+            "holds 0."
         )
     ]
     for reference in references(results):
@@ -202,9 +203,10 @@ def gap_cell(gap: Gap | None) -> Cell:
     """A difference in a table, with a sign for its outcome."""
     if gap is None:
         return Cell("–", "missing", "missing")
+    some = f" {gap.seeds} of {gap.planned} seeds" if gap.seeds < gap.planned else ""
     return Cell(
         f"{signed(gap.value)} {_GLYPHS[gap.outcome]}",
-        interval(gap.low, gap.high),
+        (interval(gap.low, gap.high) + some).strip(),
         gap.outcome,
         _HINTS[gap.outcome],
     )
@@ -262,9 +264,9 @@ def _picture(results: Results, lines: Sequence[_Line], name: str, title: str) ->
     return Picture(
         name,
         title,
-        "Large: the average over targets with its 95 % interval, where no cell is missing; blue "
-        "and filled with ▲ above 0, orange with ▼ below, grey where the interval holds 0. Small "
-        "strokes: the single targets.",
+        "Large: the average over targets with its 95 % interval, where both methods have a seed on "
+        "every target; blue and filled with ▲ above 0, orange with ▼ below, grey where the "
+        "interval holds 0. Small strokes: the single targets.",
         (Panel(_WIDTH, height, f"{title}. {said}", "".join(parts)),),
         fluid=True,
     )

@@ -32,11 +32,16 @@ class Gap:
     """A method's score minus a reference's, in points, with its 95 % interval.
 
     Without an interval (`low` is None) nothing can be said about who wins.
+
+    Attributes:
+        seeds, planned: how many seeds it is the mean of, and of how many it should be.
     """
 
     value: float
     low: float | None = None
     high: float | None = None
+    seeds: int = 1
+    planned: int = 1
 
     @property
     def outcome(self) -> Outcome:
@@ -72,50 +77,65 @@ class Gaps:
         self, backbone: str, target: str, method: str, reference: str, shots: Shots
     ) -> Gap | None:
         """The difference on one target; None if the two have no finished seed in common."""
-        found = self._pair(backbone, target, method, reference, shots)
-        if found is None:
+        pairs, planned = self._pairs(backbone, target, method, reference, shots)
+        if not pairs:
             return None
-        value, draws, _ = found
-        return Gap(value) if draws is None else Gap(value, *interval(draws))
+        value, draws = self._difference(target, method, reference, list(pairs.values()))
+        low, high = (None, None) if draws is None else interval(draws)
+        return Gap(value, low, high, len(pairs), planned)
 
     def average(self, backbone: str, method: str, reference: str, shots: Shots) -> Gap | None:
-        """The mean difference over all targets; None if any planned cell of the two is missing."""
+        """The mean difference over all targets, of the seeds that both have on every target.
+
+        None if there is no such seed: a target is never left out.
+        """
+        found = {
+            target: self._pairs(backbone, target, method, reference, shots)
+            for target in self.results.targets
+        }
+        common = set.intersection(*(set(pairs) for pairs, _ in found.values()))
+        if not common:
+            return None
         values, all_draws = [], []
-        for target in self.results.targets:
-            found = self._pair(backbone, target, method, reference, shots)
-            if found is None or not found[2]:
-                return None
-            values.append(found[0])
-            all_draws.append(found[1])
+        for target, (pairs, _) in found.items():
+            kept = [pair for seed, pair in pairs.items() if seed in common]
+            value, draws = self._difference(target, method, reference, kept)
+            values.append(value)
+            all_draws.append(draws)
         known = [draws for draws in all_draws if draws is not None]
-        if len(known) < len(values):
-            return Gap(fmean(values))
-        return Gap(fmean(values), *interval(np.mean(known, axis=0)))
+        whole = len(known) == len(values)
+        low, high = interval(np.mean(known, axis=0)) if whole else (None, None)
+        planned = max(planned for _, planned in found.values())
+        return Gap(fmean(values), low, high, len(common), planned)
 
-    def _pair(
+    def _pairs(
         self, backbone: str, target: str, method: str, reference: str, shots: Shots
-    ) -> tuple[float, Array | None, bool] | None:
-        """Difference, its draws [R] where known, and whether all planned seeds of both are in it.
+    ) -> tuple[dict[int, tuple[Slot, Slot]], int]:
+        """The two cells of every seed that both have, and how many seeds were planned.
 
-        Only seeds that both have count, so that the methods had the same training examples.
+        Only those count, so that the methods had the same training examples.
         """
         ours, theirs = (
             {slot.plan.key.seed: slot for slot in self.results.seeds(backbone, target, m, shots)}
             for m in (method, reference)
         )
-        both = [s for s in ours if s in theirs and ours[s].done and theirs[s].done]
-        if not both:
-            return None
-        value = fmean(_value(ours[s]) - _value(theirs[s]) for s in both)
-        whole = all(slot.done for slot in (*ours.values(), *theirs.values()))
-        pairs = [(self._drawn(ours[s]), self._drawn(theirs[s])) for s in both]
-        known = [(a, b) for a, b in pairs if a is not None and b is not None]
+        both = {s: (ours[s], theirs[s]) for s in ours if s in theirs}
+        done = {s: pair for s, pair in both.items() if all(slot.done for slot in pair)}
+        return done, len(ours.keys() | theirs.keys())
+
+    def _difference(
+        self, target: str, method: str, reference: str, pairs: list[tuple[Slot, Slot]]
+    ) -> tuple[float, Array | None]:
+        """The mean difference of some seeds, and its draws [R] where they are known."""
+        value = fmean(_value(ours) - _value(theirs) for ours, theirs in pairs)
+        drawn = [(self._drawn(ours), self._drawn(theirs)) for ours, theirs in pairs]
+        known = [(a, b) for a, b in drawn if a is not None and b is not None]
         if len(known) < len(pairs):
-            return value, None, whole
+            return value, None
         if len({one.examples for pair in known for one in pair}) > 1:
             self.problems[f"{target}: the test examples of {method} and {reference} differ"] = None
-            return value, None, whole
-        return value, np.mean([a.draws - b.draws for a, b in known], axis=0), whole
+            return value, None
+        return value, np.mean([a.draws - b.draws for a, b in known], axis=0)
 
     def _drawn(self, slot: Slot) -> _Drawn | None:
         """The draws of a finished cell; None (and a problem) if they can't be had."""

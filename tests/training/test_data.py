@@ -25,7 +25,7 @@ from clinprompt.examples import (
     TextInput,
 )
 from clinprompt.tasks.card import Card, DataSpec
-from clinprompt.training.data import TokenTask, tokenise
+from clinprompt.training.data import TokenTask, thin_empty, tokenise
 
 CODEC = toy.prepared().codec  # a token is a byte
 HEAD, TAIL = "Text: ", "\n\nAnswer:\n"
@@ -309,3 +309,82 @@ def test_every_row_kept_fits_and_holds_what_its_text_shows(parts: list[str], mos
     inside = tuple(e for e in found if e.end <= len(seen))
     answer = verbalize.parse(task.card, TextInput(seen), CODEC.decode(row.answer)).answer
     assert answer == EntityAnswer(inside)
+
+
+# ---- rows whose answer names nothing -------------------------------------------------------------
+
+
+def listing(form: str, full: int, empty: int) -> TokenTask:
+    """A tokenised task of `full` rows with an answer and `empty` ones without, mixed."""
+    answered: Any = EntityAnswer((DRUGS[0],))
+    nothing: Any = EntityAnswer(())
+    if form == "list":
+        answered = RelationAnswer((Relation(DRUGS[0], SIGNS[0], "treats"),))
+        nothing = RelationAnswer(())
+    kinds = [answered] * full + [nothing] * empty
+    examples = [
+        Example(f"n{k}", f"n{k}", TextInput(NOTE), kinds[k * 7 % len(kinds)])
+        for k in range(len(kinds))
+    ]
+    splits = {"train": examples, "dev": examples}
+    return tokenise(
+        CODEC,
+        card(form),
+        splits,
+        max_tokens=400,
+        long_inputs="refuse",
+        context=1000,
+        prompt_length=1,
+    )
+
+
+def empties(task: TokenTask, split: str = "train") -> int:
+    return sum(row.answer == CODEC.answers(["none"])[0] for row in task.rows[split])
+
+
+@pytest.mark.parametrize("form", ["mentions", "list"])
+@given(full=st.integers(0, 12), empty=st.integers(0, 12), most=st.floats(0, 0.99))
+def test_empty_answers_are_left_out_down_to_their_share(form, full, empty, most):
+    if (full + empty) % 7 == 0:
+        full += 1  # so that k * 7 visits every kind
+    task = listing(form, full, empty)
+    before = list(task.rows["train"])
+    thin_empty(CODEC, task, most, seed=0)
+    rows, kept = task.rows["train"], empties(task)
+    assert len(rows) - kept == full  # no other row goes
+    assert [row for row in before if row in rows] == rows  # nor does the order change
+    assert len(before) - len(rows) == task.thinned["train"]
+    assert len(task.rows["dev"]) == full + empty
+    if not full:
+        assert kept == empty  # a task is never left without rows
+    elif kept < empty:
+        assert kept <= most * len(rows) + 1e-9 and (kept + 1) > most * (len(rows) + 1) - 1e-9
+    else:
+        assert not task.thinned["train"]
+
+
+def test_which_empty_answers_stay_is_seeded_and_nested():
+    kept = {}
+    for most in (0.2, 0.5):
+        for seed in (0, 0, 1):
+            task = listing("mentions", 10, 30)
+            thin_empty(CODEC, task, most, seed)
+            ids = {row.id for row in task.rows["train"]}
+            assert kept.setdefault((most, seed), ids) == ids
+    assert kept[0.2, 0] < kept[0.5, 0]
+    assert kept[0.5, 0] != kept[0.5, 1]
+
+
+def test_closed_answers_and_texts_are_left_alone():
+    example = Example("p", "p", PremiseInput("a", "b"), LabelAnswer("e"))
+    task = tokenise(
+        CODEC,
+        card("label"),
+        {"train": [example]},
+        max_tokens=400,
+        long_inputs="refuse",
+        context=1000,
+        prompt_length=1,
+    )
+    thin_empty(CODEC, task, 0.0, 0)
+    assert len(task.rows["train"]) == 1 and not task.thinned

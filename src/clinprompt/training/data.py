@@ -21,7 +21,9 @@ from clinprompt.examples import (
     source_text,
 )
 from clinprompt.tasks.card import Card
+from clinprompt.tasks.splits import rank
 from clinprompt.verbalize.fit import Fitted, cut
+from clinprompt.verbalize.parsed import NONE
 
 Long = Literal["refuse", "skip", "truncate"]
 
@@ -74,6 +76,7 @@ class TokenTask:
         rows: training and dev rows.
         skipped: how many examples of each split were longer than allowed and left out.
         truncated: how many were cut to fit.
+        thinned: how many were left out because their answer is empty (`thin_empty`).
     """
 
     card: Card
@@ -81,6 +84,7 @@ class TokenTask:
     rows: dict[str, list[TokenRow]] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
     truncated: Counter[str] = field(default_factory=Counter)
+    thinned: Counter[str] = field(default_factory=Counter)
 
     @property
     def name(self) -> str:
@@ -192,6 +196,30 @@ def tokenise(
             )
         task.rows[split] = kept
     return task
+
+
+def thin_empty(codec: Codec, task: TokenTask, most: float, seed: int) -> None:
+    """Leave out training rows without mentions or relations until they are a share of `most`.
+
+    In many corpora most sentences name nothing. Whoever learns from few of them then learns to
+    answer "none" first (docs/experiments.md, section 20). What is left out is drawn by the seed
+    and counted; dev rows stay as they are, and so does a task that has no other rows.
+
+    Args:
+        most: largest share of such rows, 0 to below 1.
+    """
+    if task.card.type not in ("ner", "re"):
+        return
+    nothing = codec.answers([NONE])[0]
+    rows = task.rows["train"]
+    empty = sorted(rank(seed, row.id) for row in rows if row.answer == nothing)
+    full = len(rows) - len(empty)
+    allowed = int(full * most / (1 - most))
+    if not full or len(empty) <= allowed:
+        return
+    kept = set(empty[:allowed])
+    task.rows["train"] = [r for r in rows if r.answer != nothing or rank(seed, r.id) in kept]
+    task.thinned["train"] = len(empty) - allowed
 
 
 def _shortened(

@@ -181,6 +181,7 @@ def data_counts(tasks: Sequence[TokenTask]) -> dict[str, Any]:
             **{split: len(rows) for split, rows in task.rows.items()},
             **{f"{split}_skipped": count for split, count in sorted(task.skipped.items())},
             **{f"{split}_truncated": count for split, count in sorted(task.truncated.items())},
+            **{f"{split}_thinned": count for split, count in sorted(task.thinned.items())},
         }
         for task in tasks
     }
@@ -274,6 +275,8 @@ def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
         told["backbone"] = {k: v for k, v in told["backbone"].items() if k != "attention"}
     if told.get("adapt", {}).get("select") == "loss":
         told["adapt"] = {k: v for k, v in told["adapt"].items() if k != "select"}
+    if told.get("data", {}).get("most_empty", "") is None:
+        told["data"] = {k: v for k, v in told["data"].items() if k != "most_empty"}
     if told.get("metaprompt_from", "") is None:
         del told["metaprompt_from"]
     if "engine" in told:  # how many notes are kept changes no bit

@@ -71,6 +71,17 @@ class DataSettings(Settings):
     dev_examples: int = Field(32, ge=1, description="dev examples of a task that select states")
 
 
+class SourceDataSettings(DataSettings):
+    """What of the source tasks' data is used."""
+
+    most_empty: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="largest share of training examples without any mention or relation",
+    )
+
+
 class Optimiser(Settings):
     """AdamW with linear warm-up and linear decay to zero."""
 
@@ -120,7 +131,7 @@ class DistilSettings(Optimiser):
 
 
 Selection = Literal["loss", "metric"]
-VectorStart = Literal["mean", "type", "similar", "nearest", "dev"]
+VectorStart = Literal["mean", "type", "similar", "blend", "nearest", "dev"]
 
 
 class AdaptSettings(Optimiser):
@@ -185,7 +196,7 @@ class Recipe(Settings):
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     backbone: BackboneSettings = BackboneSettings()
     prompt: PromptSettings = PromptSettings()
-    data: DataSettings = DataSettings()
+    data: SourceDataSettings = SourceDataSettings()
     teachers_from: Path | None = Field(
         None, description="teachers of an earlier run (its OUT.work/teachers), instead of new ones"
     )

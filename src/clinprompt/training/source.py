@@ -24,7 +24,7 @@ from clinprompt.training.batch import (
     prefix_of,
     states_of,
 )
-from clinprompt.training.data import TokenTask
+from clinprompt.training.data import TokenTask, thin_empty
 from clinprompt.training.lineage import (
     beginning,
     given_metaprompt,
@@ -112,6 +112,14 @@ def train_source(
     tasks = prepare_tasks(prepared, cards, splits, recipe.data, recipe.prompt.length)
     for line in too_long(tasks):
         progress.say(line)
+    if recipe.data.most_empty is not None:
+        for task in tasks:
+            thin_empty(prepared.codec, task, recipe.data.most_empty, recipe.seed)
+            if task.thinned:
+                progress.say(
+                    f"{task.name}: {task.thinned['train']} training examples without any mention "
+                    f"left out, {len(task.rows['train'])} kept (data.most_empty)"
+                )
     given = given_teachers(recipe, prepared, cards)
     parent = given_metaprompt(recipe, prepared)
     inputs = recipe.model_dump()

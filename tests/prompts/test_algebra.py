@@ -57,6 +57,22 @@ def test_mean_update_is_the_best_approximation():
         assert ((mean - other) ** 2).sum() / (mean**2).sum() >= lost - 1e-6
 
 
+def test_weights_say_how_much_each_product_counts():
+    torch.manual_seed(0)
+    u, v = torch.randn(3, 4, 2), torch.randn(3, 2, 5)
+    alike = mean_update(u, v, torch.full((3,), 1 / 3))
+    for found, expected in zip(alike[:2], mean_update(u, v)[:2], strict=True):
+        torch.testing.assert_close(found, expected)
+    one_u, one_v, lost = mean_update(u, v, torch.tensor([0.0, 1.0, 0.0]))
+    torch.testing.assert_close(one_u @ one_v, u[1] @ v[1], atol=1e-5, rtol=1e-4)
+    assert lost < 1e-9
+    weights = torch.tensor([0.7, 0.1, 0.2])
+    some_u, some_v, lost = mean_update(u, v, weights)
+    mean = sum(weight * (a @ b) for weight, a, b in zip(weights, u, v, strict=True))
+    error = ((mean - some_u @ some_v) ** 2).sum() / (mean**2).sum()
+    torch.testing.assert_close(float(error), lost, atol=1e-5, rtol=1e-4)
+
+
 def test_vocabulary_ids_are_seeded_distinct_and_never_special():
     ids = vocabulary_ids(20, 50, 3, exclude={1, 2, 3})
     assert ids == vocabulary_ids(20, 50, 3, exclude={1, 2, 3}) != vocabulary_ids(20, 50, 4)

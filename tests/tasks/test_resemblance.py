@@ -12,7 +12,7 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.metrics.pairwise import cosine_similarity
 
 from clinprompt.tasks.card import Card, DataSpec
-from clinprompt.tasks.resemblance import resemblances
+from clinprompt.tasks.resemblance import resemblances, shares
 from clinprompt.tasks.suite import find_suite
 
 
@@ -78,6 +78,14 @@ def test_words_of_labels_count() -> None:
     other = card("Find all mentions.", "mentions", "ner", D="gene")
     first, second = resemblances(asked, [same, other])
     assert first == pytest.approx(3.0) and second < first
+
+
+def test_shares_are_a_softmax() -> None:
+    found = shares([2.6, 2.3, 1.1])
+    assert sum(found) == pytest.approx(1) and found[0] > found[1] > found[2]
+    assert found[0] / found[1] == pytest.approx(math.exp(2)) and found[2] < 1e-4
+    assert shares([0.5, 0.5]) == [0.5, 0.5]
+    assert shares([2.1]) == [1.0]
 
 
 def test_no_words_at_all_resemble_nothing() -> None:

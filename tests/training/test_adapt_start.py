@@ -43,6 +43,11 @@ def by_hand(metaprompt: PromptSet, card: Card) -> dict[str, torch.Tensor]:
         found[name] = shared * values[0] * torch.outer(left[:, 0], right[0])
     for k, name in enumerate(SOURCES):
         found[name] = shared * (u[k] @ v[k])
+    likeness = torch.tensor(resemblances(card, metaprompt.meta.tasks))
+    weights = torch.softmax(likeness / 0.15, 0)
+    mixed = sum(weights[k] * (u[k] @ v[k]) for k in range(len(SOURCES)))
+    left, values, right = torch.linalg.svd(mixed)
+    found["blend"] = shared * values[0] * torch.outer(left[:, 0], right[0])
     return found
 
 
@@ -70,10 +75,14 @@ def test_starts_are_chosen_as_brute_force_chooses(
         "nearest": min(SOURCES, key=losses["train"].__getitem__),
         "dev": min(names, key=losses["dev"].__getitem__),
         "similar": max(SOURCES, key=lambda k: likeness[SOURCES.index(k)]),
+        "blend": "blend",
     }
     for init, name in expected.items():
         recipe = toy.adapt_recipe(adapt={"init": init})
         assert choose_start(recipe, metaprompt, card, task, ready).name == name, init
+    blend = choose_start(toy.adapt_recipe(adapt={"init": "blend"}), metaprompt, card, None, ready)
+    found = compose(metaprompt.tensors["shared"], blend.u, blend.v)
+    torch.testing.assert_close(found, prompts["blend"], rtol=1e-4, atol=1e-5)
     found_losses = start_losses(
         ready, metaprompt, starts(metaprompt, card), task, task.rows["dev"], toy.adapt_recipe()
     )

@@ -39,7 +39,9 @@ def unit_vectors(length: int, hidden: int, rank: int, seed: int = 0) -> tuple[Te
     return u, v
 
 
-def mean_update(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, float]:
+def mean_update(
+    u: Tensor, v: Tensor, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor, float]:
     """The mean over tasks of the products u_k v_k, brought back to rank R by SVD.
 
     The mean of products is not the product of means, so the products are averaged first. The
@@ -48,11 +50,16 @@ def mean_update(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, float]:
     Args:
         u: [K, P, R].
         v: [K, R, H].
+        weights: [K] of a weighted mean, summing to 1; None weighs all tasks alike.
 
     Returns:
         u [P, R], v [R, H], and the share of the mean's squared norm that rank R does not hold.
     """
-    product = (u.double() @ v.double()).mean(0)
+    products = u.double() @ v.double()
+    if weights is None:
+        product = products.mean(0)
+    else:
+        product = torch.einsum("k,kph->ph", weights.double(), products)
     rank = u.shape[2]
     left, values, right = torch.linalg.svd(product, full_matrices=False)
     lost = float((values[rank:] ** 2).sum() / (values**2).sum().clamp_min(1e-30))

@@ -17,7 +17,7 @@ from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Example
 from clinprompt.prompts import compose, mean_update
 from clinprompt.tasks.card import Card
-from clinprompt.tasks.resemblance import resemblances
+from clinprompt.tasks.resemblance import resemblances, shares
 from clinprompt.tasks.suite import Suite
 from clinprompt.training.batch import Item, notes_for, prefix_of, row_losses
 from clinprompt.training.data import TokenTask
@@ -309,6 +309,10 @@ def choose_start(
     if init == "similar":
         alike = resemblances(card, metaprompt.meta.tasks)
         return candidates[len(means) :][max(range(len(alike)), key=alike.__getitem__)]
+    if init == "blend":
+        weights = shares(resemblances(card, metaprompt.meta.tasks))
+        u, v = metaprompt.tensors["u"], metaprompt.tensors["v"]
+        return Start("blend", *mean_update(u, v, torch.tensor(weights))[:2])
     assert task is not None
     if init == "nearest":
         candidates = candidates[len(means) :]

@@ -249,10 +249,12 @@ class Loading:
 
 def load_prompts(folders: Sequence[Path], tasks: Sequence[str] | None = None) -> Together:
     """Read folders with prompts, and check that they can be asked together."""
+    from clinprompt import metaprompts
     from clinprompt.artifacts.prompt_set import PromptSet
     from clinprompt.inference.together import together
 
-    return together([(folder, PromptSet.load(folder)) for folder in folders], tasks)
+    found = [metaprompts.find(folder) for folder in folders]
+    return together([(folder, PromptSet.load(folder)) for folder in found], tasks)
 
 
 def _recorded_dtype(prompts: PromptSet) -> Any:

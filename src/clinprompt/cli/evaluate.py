@@ -95,6 +95,7 @@ def evaluate(
     threads: answering.Threads = None,
 ) -> None:
     """Score a prompt on a task, with intervals and with counts of every bad answer."""
+    from clinprompt import metaprompts
     from clinprompt.artifacts.prompt_set import PromptSet
     from clinprompt.errors import ClinpromptError
     from clinprompt.inference.evaluate import evaluate as run
@@ -113,7 +114,7 @@ def evaluate(
         if path is not None:
             check_target(path, option)
     set_up(threads)
-    prompts = None if prompt_dir is None else PromptSet.load(prompt_dir)
+    prompts = None if prompt_dir is None else PromptSet.load(metaprompts.find(prompt_dir))
     chosen = select(prompts, task, like=like, bare=bare, note=note)
     own = None if suite is None else find_suite(suite)
     data = load(chosen.card, resolve_data_root(data_root), splits=(split,), suite=own)

@@ -32,10 +32,11 @@ def export(
 
     The README beside them says what text must stand around an input.
     """
+    from clinprompt import metaprompts
     from clinprompt.artifacts.peft_export import MULTITASK, TASKS, export_peft
     from clinprompt.artifacts.prompt_set import PromptSet
 
-    prompts = PromptSet.load(prompt_dir)
+    prompts = PromptSet.load(metaprompts.find(prompt_dir))
     export_peft(prompts, out, base_model=base_model)
     for name in prompts.meta.names:
         print(f"{out / TASKS / name}: PROMPT_TUNING")

@@ -21,9 +21,10 @@ def show(
     """Check every file of a metaprompt or an adapted prompt, and tell what it is."""
     from rich.console import Console
 
+    from clinprompt import metaprompts
     from clinprompt.artifacts.describe import describe, render
 
-    content = describe(folder)
+    content = describe(metaprompts.find(folder))
     if as_json:
         print_json(content)
     else:

@@ -67,7 +67,11 @@ def adapt(
     overrides: Overrides = None,
     metaprompt: Annotated[
         Path | None,
-        typer.Option("--metaprompt", help="What to start from; without it: plain prompt tuning."),
+        typer.Option(
+            "--metaprompt",
+            help="What to start from: a folder or a bundled metaprompt's name; without it: plain "
+            "prompt tuning.",
+        ),
     ] = None,
     shots: Annotated[
         int | None,
@@ -86,6 +90,7 @@ def adapt(
     threads: Threads = None,
 ) -> None:
     """Target adaptation: fit a metaprompt to a new task, or to a group of tasks at once."""
+    from clinprompt import metaprompts
     from clinprompt.artifacts.prompt_set import PromptSet
     from clinprompt.cli.runtime import set_up, stop_on_interrupt
     from clinprompt.inference.judging import Judging
@@ -96,7 +101,7 @@ def adapt(
     from clinprompt.training.loop import Interrupted
     from clinprompt.training.settings import AdaptRecipe, load_settings
 
-    parent = None if metaprompt is None else PromptSet.load(metaprompt)
+    parent = None if metaprompt is None else PromptSet.load(metaprompts.find(metaprompt))
     given = [*(overrides or []), *_tracking(track)]
     if trainable is not None:
         given.append(f"adapt.trainable={trainable}")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clinprompt import metaprompts
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError
 from clinprompt.prompts import mean_update, unit_vectors
@@ -75,7 +76,7 @@ def given_metaprompt(recipe: Recipe, prepared: Prepared) -> PromptSet | None:
     """
     if recipe.metaprompt_from is None:
         return None
-    found = PromptSet.load(recipe.metaprompt_from)
+    found = PromptSet.load(metaprompts.find(recipe.metaprompt_from))
     found.require_backbone(prepared.fingerprint)
     wrong = None
     if found.meta.kind != "metaprompt":

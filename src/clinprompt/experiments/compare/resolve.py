@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from clinprompt import recipes
+from clinprompt import metaprompts, recipes
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError, did_you_mean
 from clinprompt.experiments.compare.methods import METHODS, Entry
@@ -182,7 +182,7 @@ def _source(recipe: CompareRecipe, backbone: NamedBackbone, complaints: Complain
 
 def _finished(path: Path, complaints: Complaints) -> SourcePlan:
     try:
-        found = PromptSet.load(path)
+        found = PromptSet.load(metaprompts.find(path))
     except ClinpromptError as error:
         complaints.append(error)
         return SourcePlan()

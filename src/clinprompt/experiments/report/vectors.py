@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clinprompt import metaprompts
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare.cell import Source
@@ -32,6 +33,7 @@ def _place(folder: Path, source: Source) -> Path:
     digest tells whether that is the same one)."""
     path = Path(source.metaprompt)
     inside = folder / path
+    path = metaprompts.find(path)
     return inside if inside.is_dir() or not path.is_dir() else path
 
 

@@ -12,6 +12,7 @@ from lm_eval import utils
 from lm_eval.api.model import TemplateLM
 from tqdm import tqdm
 
+from clinprompt import metaprompts
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError
 from clinprompt.inference.lmeval.arguments import (
@@ -76,7 +77,7 @@ class ClinpromptLM(TemplateLM):
     ) -> None:
         super().__init__()
         rows = batch_rows(batch_size, max_batch_size)
-        loaded = None if prompts is None else PromptSet.load(prompts)
+        loaded = None if prompts is None else PromptSet.load(metaprompts.find(prompts))
         around = chosen_around(around, loaded, task, long_inputs)
         chosen = _selected(loaded, task, like, around)
         prompt = None

@@ -70,21 +70,33 @@ def folder_of(world: World, unit: Unit, number: int) -> Path:
     return unit.folder(world.out) / f"try-{number}"
 
 
+def average_of(unit: Unit) -> int:
+    """The number of the try that is the mean of all others, where there is one."""
+    return len(unit.entry.settings.rates)
+
+
+def rates_of(unit: Unit, number: int) -> Rates:
+    """The rates of a try; none of a mean, or where nothing is trained."""
+    rates = unit.entry.settings.rates
+    return rates[number] if number < len(rates) and unit.shots != 0 else {}
+
+
 def tried(world: World, unit: Unit, number: int, *, weights: bool = False) -> Tried:
     """A try's result; it is made now if it is not there.
 
     Args:
-        number: place of the rates in the method's grid.
+        number: place of the rates in the method's grid, or `average_of`.
         weights: also needed is what was learned, not the result alone.
 
     Raises:
         Interrupted: it was stopped; its checkpoint is kept.
         Exception: whatever is no failure of training itself.
     """
-    rates = unit.entry.settings.rates[number] if unit.entry.settings.rates else {}
-    rates = rates if unit.shots != 0 else {}
+    rates = rates_of(unit, number)
+    averaged = unit.entry.averages and number == average_of(unit) > 0
     folder = folder_of(world, unit, number)
-    identity = digest({"fitting": world.plan.fitting(unit), "rates": rates})
+    told = {"average": unit.entry.settings.rates} if averaged else {"rates": rates}
+    identity = digest({"fitting": world.plan.fitting(unit), **told})
     if _text(folder / _IDENTITY) != identity:  # of another recipe, or not there
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -94,7 +106,7 @@ def tried(world: World, unit: Unit, number: int, *, weights: bool = False) -> Tr
         return found
     if (folder / WEIGHTS).exists():  # stopped before its result was written
         shutil.rmtree(folder / WEIGHTS)
-    result = _run(world, unit, rates, folder)
+    result = _averaged(world, unit, folder) if averaged else _run(world, unit, rates, folder)
     content = result.model_dump_json(indent=1)
     write_atomically(folder / _FILE, [content + "\n"])
     for scratch in ("work", f"{WEIGHTS}.work"):
@@ -133,6 +145,28 @@ def _run(world: World, unit: Unit, rates: Rates, folder: Path) -> Tried:
         peak=hardware.peak(device)[0],
         outcome=None if outcome is None else outcome.to_json(),
         fit=values,
+    )
+
+
+def _averaged(world: World, unit: Unit, folder: Path) -> Tried:
+    """The mean of the tries that did not fail; what each of them learned is deleted then."""
+    results = [tried(world, unit, number, weights=True) for number in range(average_of(unit))]
+    good = [number for number, one in enumerate(results) if one.failed is None]
+    job = world.job(unit, folder / "work")
+    stored = unit.entry.method.average(
+        job, [folder_of(world, unit, number) for number in good], folder
+    )
+    for number in good:
+        clear(world, unit, number)
+    fit = results[good[0]].fit
+    seen = sum(one.fit["examples_seen"] for one in results if one.failed is None)
+    details = fit["details"] | {"averaged": [results[number].rates for number in good]}
+    return Tried(
+        rates={},
+        seconds=sum(one.seconds for one in results),
+        saved=True,
+        peak=max((one.peak for one in results if one.peak is not None), default=None),
+        fit=fit | {"stored_bytes": stored, "examples_seen": seen, "details": details},
     )
 
 

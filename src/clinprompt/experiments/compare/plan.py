@@ -227,9 +227,10 @@ class Plan:
     def _tuned_on(self, unit: Unit) -> tuple[Unit, ...]:
         tuning, settings = self.recipe.tuning, unit.entry.settings
         untrained = not unit.entry.method.groups or unit.shots == 0
-        if untrained or len(settings.rates) < 2 or tuning.when == "off":
+        alone = tuning.when == "off" and not unit.entry.averages
+        if untrained or len(settings.rates) < 2 or alone:
             return ()
-        if tuning.when == "per-cell":
+        if tuning.when == "per-cell" or unit.entry.averages:
             return (unit,)
         first = self.recipe.seeds[0]
         if not tuning.targets:
@@ -241,7 +242,12 @@ class Plan:
 
 def _flat(told: dict[str, Any]) -> dict[str, Any]:
     """Settings without those that say what was so before there was a choice."""
-    usual = {"depth": (None, "input"), "placement": (None,), "select": ("loss",)}
+    usual = {
+        "depth": (None, "input"),
+        "placement": (None,),
+        "select": ("loss",),
+        "tries": ("best",),
+    }
     return {k: v for k, v in told.items() if v not in usual.get(k, ())}
 
 

@@ -21,7 +21,7 @@ from clinprompt.experiments.compare.cell import (
     Point,
     Reason,
 )
-from clinprompt.experiments.compare.fitting import Tried, clear, folder_of, tried
+from clinprompt.experiments.compare.fitting import Tried, clear, folder_of, rates_of, tried
 from clinprompt.experiments.compare.methods.base import Given, Job, predictor_settings
 from clinprompt.experiments.compare.plan import CellPlan
 from clinprompt.experiments.compare.tuning import Choice, choose
@@ -184,22 +184,17 @@ def _keep(world: World, plan: CellPlan, cell: Cell) -> None:
     unit, keep = plan.unit, getattr(plan.unit.entry.settings, "keep", True)
     if cell.status != "done":
         return
-    numbers = range(max(1, len(unit.entry.settings.rates)))
+    numbers = range(max(1, len(unit.entry.settings.rates)) + unit.entry.averages)
     for number in numbers:
         source = folder_of(world, unit, number) / WEIGHTS
         place = plan.key.folder(world.out) / WEIGHTS
-        used = source.exists() and (cell.chosen or {}) == _rates(plan, number)
+        used = source.exists() and (cell.chosen or {}) == rates_of(unit, number)
         if used and keep and len(unit.cards) > 1:
             shutil.copytree(source, place)
         elif used and keep:
             shutil.move(source, place)
         elif used:
             clear(world, unit, number)
-
-
-def _rates(plan: CellPlan, number: int) -> dict[str, float]:
-    rates = plan.unit.entry.settings.rates
-    return rates[number] if rates and plan.unit.shots != 0 else {}
 
 
 def _versions(plan: CellPlan) -> dict[str, str]:

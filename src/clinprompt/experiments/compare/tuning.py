@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare.cell import Try
-from clinprompt.experiments.compare.fitting import Tried, clear, tried
+from clinprompt.experiments.compare.fitting import Tried, average_of, clear, tried
 from clinprompt.experiments.compare.plan import CellPlan
 from clinprompt.experiments.compare.world import World
 
@@ -36,6 +36,8 @@ def choose(world: World, cell: CellPlan) -> Choice:
     states are chosen by the target's metric, so are rates: the highest mean over the targets wins,
     and losses decide between equals.
 
+    Where tries are averaged, nothing is chosen: the number is `fitting.average_of`.
+
     Raises:
         ClinpromptError: CP-EXP-124 all tries failed.
     """
@@ -44,6 +46,8 @@ def choose(world: World, cell: CellPlan) -> Choice:
         return Choice(0)
     table = [[tried(world, unit, number) for number in range(count)] for unit in cell.tuned_on]
     columns = [[row[number] for row in table] for number in range(count)]
+    if cell.unit.entry.averages and any(one.failed is None for one in table[0]):
+        return Choice(average_of(cell.unit), [_joined(column) for column in columns])
     ranks = [(-_score(column), _relative_loss(column, table)) for column in columns]
     best = min(range(count), key=lambda number: (*ranks[number], number))
     if math.isinf(ranks[best][1]):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -43,6 +43,16 @@ class MethodSettings(Settings):
     )
 
 
+class TrainedSettings(MethodSettings):
+    """What a recipe may say about a method that trains something."""
+
+    tries: Literal["best", "average"] = Field(
+        "best",
+        description="dev chooses the best of the grid's tries; or what all of them learned is "
+        "averaged, and dev chooses none",
+    )
+
+
 @dataclass(frozen=True)
 class Entry:
     """A method as a recipe names it."""
@@ -59,6 +69,11 @@ class Entry:
     def title(self) -> str:
         """For people."""
         return self.settings.title or self.method.title
+
+    @property
+    def averages(self) -> bool:
+        """Whether its tries are averaged."""
+        return getattr(self.settings, "tries", "best") == "average"
 
 
 @dataclass
@@ -201,6 +216,13 @@ class Method(ABC):
 
         The backbone is left as it was. The backbone's weights may be changed in between.
         """
+
+    def average(self, job: Job, tries: Sequence[Path], out: Path) -> int:
+        """Write the mean of what was learned in `tries` to `out`; how many bytes it takes.
+
+        For methods whose settings are `TrainedSettings`.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def answering(self, job: Job, out: Path) -> AbstractContextManager[dict[str, Given]]:

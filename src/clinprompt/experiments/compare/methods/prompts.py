@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from clinprompt.artifacts.average import average
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.backbone.template import Depth, Placement
 from clinprompt.experiments.compare.cell import WEIGHTS, Shots
@@ -17,8 +18,8 @@ from clinprompt.experiments.compare.methods.base import (
     Given,
     Job,
     Method,
-    MethodSettings,
     Rates,
+    TrainedSettings,
 )
 from clinprompt.experiments.compare.recipe import CompareRecipe
 from clinprompt.tasks.card import Card
@@ -32,7 +33,7 @@ from clinprompt.training.settings import (
 )
 
 
-class PromptTuningSettings(MethodSettings):
+class PromptTuningSettings(TrainedSettings):
     """A fresh prompt's shape and start."""
 
     length: int | None = Field(
@@ -45,7 +46,7 @@ class PromptTuningSettings(MethodSettings):
     placement: Placement | None = Field(None, description="default: prompt.placement")
 
 
-class MetapromptSettings(MethodSettings):
+class MetapromptSettings(TrainedSettings):
     """Where a metaprompt's task vectors start."""
 
     init: VectorStart = "mean"
@@ -102,6 +103,12 @@ class _Prompts(Method):
                 **({"shared_by": [card.name for card in job.cards]} if len(job.cards) > 1 else {}),
             },
         )
+
+    def average(self, job: Job, tries: Sequence[Path], out: Path) -> int:
+        """The mean of the task prompts."""
+        mean = average([PromptSet.load(one / WEIGHTS) for one in tries])
+        mean.save(out / WEIGHTS)
+        return sum(t.numel() * t.element_size() for t in mean.tensors.values())
 
     @contextmanager
     def answering(self, job: Job, out: Path) -> Iterator[dict[str, Given]]:

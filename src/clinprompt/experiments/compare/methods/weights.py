@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -24,9 +25,9 @@ from clinprompt.experiments.compare.methods.base import (
     Given,
     Job,
     Method,
-    MethodSettings,
     Outline,
     Rates,
+    TrainedSettings,
 )
 from clinprompt.training.loop import Stage, run
 from clinprompt.training.modules import PromptModule
@@ -122,7 +123,7 @@ def _into(master: nn.Parameter) -> Any:
     return collect
 
 
-class WeightsSettings(MethodSettings):
+class WeightsSettings(TrainedSettings):
     """Where the instruction stands: there is no prompt to go with it."""
 
     placement: Placement | None = Field(
@@ -196,6 +197,19 @@ class Trained(Method):
             details=self._details(job.settings)
             | ({} if place == "before" else {"placement": place}),
         )
+
+    def average(self, job: Job, tries: Sequence[Path], out: Path) -> int:
+        """The mean of each tensor, of LoRA's two factors apart: it has their rank again."""
+        folders = [one / WEIGHTS for one in tries]
+        shutil.copytree(folders[0], out / WEIGHTS)
+        (file,) = (out / WEIGHTS).glob("*.safetensors")
+        learned = [safetensors.torch.load_file(one / file.name) for one in folders]
+        mean = {
+            name: torch.stack([one[name].float() for one in learned]).mean(0).to(first.dtype)
+            for name, first in learned[0].items()
+        }
+        safetensors.torch.save_file(mean, file, metadata={"format": "pt"})
+        return file.stat().st_size
 
     @abstractmethod
     def at_work(

@@ -83,6 +83,13 @@ def _together(one: str, other: str, grouped: bool) -> bool:
     return one == other or (grouped and one[-1] == other[-1])
 
 
+def test_nothing_is_averaged_at_zero_shots(fields: dict[str, Any], tmp_path: Path) -> None:
+    plain = {key: value for key, value in entry("mpt").items() if key not in ("tries", "id")}
+    world = cw.planned(fields, tmp_path, methods=[plain, entry("mpt")], shots=[0, 4])
+    found = {(cell.unit.entry.id, cell.unit.shots) for cell in world.plan.cells}
+    assert found == {("mpt", 0), ("mpt", 4), ("mpt-average", 4)}
+
+
 def test_finished_cells_are_not_averaged_again(fields: dict[str, Any], tmp_path: Path) -> None:
     changes: dict[str, Any] = {"methods": [entry("mpt")], "shots": [4], "only": ("*/asked/*",)}
     (first,) = cw.compared(fields, tmp_path, **changes).values()

@@ -27,15 +27,20 @@ def average(sets: Sequence[PromptSet]) -> PromptSet:
     if not sets:
         raise ClinpromptError("CP-ART-540", "no prompts to average", hint="name two or more")
     first = sets[0].meta
-    for other in sets[1:]:
+    for one in sets:
+        wrong = (
+            "it is a metaprompt, not fitted to any task" if one.meta.kind == "metaprompt" else ""
+        )
         for name in _ALIKE:
-            if getattr(other.meta, name) != getattr(first, name):
-                raise ClinpromptError(
-                    "CP-ART-541",
-                    f"its {name} is not that of the first set; their mean would mean nothing",
-                    file=other.file,
-                    hint="average prompts of the same tasks, shape and backbone",
-                )
+            if getattr(one.meta, name) != getattr(first, name):
+                wrong = wrong or f"its {name} is not that of the first set"
+        if wrong:
+            raise ClinpromptError(
+                "CP-ART-541",
+                f"can't be averaged: {wrong}",
+                file=one.file,
+                hint="average results of 'clinprompt adapt' for the same tasks, shape and backbone",
+            )
     found = [torch.stack([one.task_prompt(name) for name in first.names]) for one in sets]
     content = first.model_dump() | {
         "form": "plain",

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from clinprompt import __version__
 from clinprompt.cli import (
+    average,
     backbone,
     compare,
     convert,
@@ -104,6 +105,7 @@ app.add_typer(tasks.group, name="tasks")
 app.add_typer(backbone.group, name="backbone")
 app.command("train")(train.train)
 app.command("adapt")(train.adapt)
+app.command("average")(average.average)
 app.command("show")(show.show)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)

@@ -180,9 +180,9 @@ class Metaprompt(_Prompts):
     needs_metaprompt = True
     groups: ClassVar[tuple[str, ...]] = ("shared", "vectors")
 
-    def shots(self, settings: Any, asked: Sequence[Shots]) -> list[Shots]:
-        """All of them."""
-        return list(asked)
+    def shots(self, settings: MetapromptSettings, asked: Sequence[Shots]) -> list[Shots]:
+        """All of them; without 0 where tries are averaged, since nothing is tried there."""
+        return [shots for shots in asked if shots != 0 or settings.tries == "best"]
 
     def context_tokens(self, settings: Any, recipe: CompareRecipe, meta_length: int | None) -> int:
         """P."""

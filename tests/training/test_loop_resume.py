@@ -53,6 +53,23 @@ def test_stopped_after_any_step_it_goes_on_to_the_same_bits(
         assert same(result(again, run(again, folder)), expected), stop
 
 
+def test_a_stage_that_ends_early_is_the_longer_one_at_that_step(
+    tasks: list[TokenTask], tmp_path: Path
+) -> None:
+    """Same schedule, same draws: `stop` cuts a stage, and changes nothing before."""
+    for stop in range(1, STEPS):
+        asked = iter([False] * (stop - 1) + [True])
+        with pytest.raises(Interrupted):
+            run(decomposed(tasks), tmp_path / f"whole-{stop}", should_stop=lambda a=asked: next(a))
+        stage = decomposed(tasks)
+        stage.settings = stage.settings.model_copy(update={"stop": stop})
+        outcome = run(stage, tmp_path / f"cut-{stop}")
+        assert outcome.history[-1]["step"] == stop
+        cut, whole = (saved_state(tmp_path / f"{n}-{stop}", stage) for n in ("cut", "whole"))
+        assert cut["step"] == whole["step"] == stop
+        assert all(torch.equal(cut["module"][k], t) for k, t in whole["module"].items())
+
+
 def test_stopped_after_every_step_it_comes_to_the_same_bits(
     tasks: list[TokenTask], tmp_path: Path
 ) -> None:

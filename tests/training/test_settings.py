@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from clinprompt import recipes
 from clinprompt.errors import ClinpromptError
 from clinprompt.tasks.yamlfile import plain_yaml
-from clinprompt.training.settings import AdaptRecipe, Recipe, load_settings
+from clinprompt.training.settings import AdaptRecipe, Optimiser, Recipe, load_settings
 
 TEXT = """\
 name: mine
@@ -195,3 +196,10 @@ def test_starts_that_contradict_each_other_are_refused() -> None:
         load_settings(Recipe, None, ["prompt.init=instruction"])
     for more in ("distil.start=vocabulary", "distil.distillation=false"):
         assert load_settings(Recipe, None, ["prompt.init=instruction", more])
+
+
+def test_a_stage_can_only_end_before_its_last_step() -> None:
+    assert Optimiser(steps=5).last == 5
+    assert Optimiser(steps=5, stop=2).last == 2
+    with pytest.raises(ValidationError, match="stop is 6, after the last of 5 steps"):
+        Optimiser(steps=5, stop=6)

@@ -142,6 +142,7 @@ def run(
             saved; a checkpoint before a bad dev loss stays.
     """
     module, settings = stage.module, stage.settings
+    end = settings.last
     open_size = stage.engine.microbatch_tokens == "auto"
     stage = replace(stage, engine=sized(stage.engine, backbone))
     groups = [
@@ -163,7 +164,7 @@ def run(
     else:
         _evaluate(backbone, stage, 0, since, outcome, best_state)
     if begin:
-        progress.say(f"{stage.name}: going on from step {begin} of {settings.steps}")
+        progress.say(f"{stage.name}: going on from step {begin} of {end}")
 
     def save(step: int) -> None:
         if not stage.checkpoints:
@@ -180,8 +181,8 @@ def run(
         }
         checkpoint.save(path, state)
 
-    progress.begin(stage.name, settings.steps, begin, outcome.history)
-    for step in range(begin, settings.steps):
+    progress.begin(stage.name, end, begin, outcome.history)
+    for step in range(begin, end):
         factor = learning_rate_factor(step, settings.steps, settings.warmup)
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * factor
@@ -228,14 +229,14 @@ def run(
         since[0] += cost.loss
         since[1] += 1
         done = step + 1
-        if done % settings.evaluate_every == 0 or done == settings.steps:
+        if done % settings.evaluate_every == 0 or done == end:
             _evaluate(backbone, stage, done, since, outcome, best_state)
         progress.step(done, cost, outcome.history[-1])
-        stopping = should_stop() and done < settings.steps
-        if done % stage.engine.save_every == 0 or done == settings.steps or stopping:
+        stopping = should_stop() and done < end
+        if done % stage.engine.save_every == 0 or done == end or stopping:
             save(done)
         if stopping:
-            raise Interrupted(f"{stage.name}, step {done} of {settings.steps}")
+            raise Interrupted(f"{stage.name}, step {done} of {end}")
     progress.end()
     module.load_state_dict({**module.state_dict(), **best_state})
     return outcome

@@ -277,6 +277,9 @@ def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
         told["adapt"] = {k: v for k, v in told["adapt"].items() if k != "select"}
     if told.get("data", {}).get("most_empty", "") is None:
         told["data"] = {k: v for k, v in told["data"].items() if k != "most_empty"}
+    for stage in ("teachers", "distil", "adapt", "training"):
+        if isinstance(told.get(stage), dict) and told[stage].get("stop", "") is None:
+            told[stage] = {k: v for k, v in told[stage].items() if k != "stop"}
     if told.get("metaprompt_from", "") is None:
         del told["metaprompt_from"]
     if "engine" in told:  # how many notes are kept changes no bit

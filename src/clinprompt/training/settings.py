@@ -87,10 +87,24 @@ class Optimiser(Settings):
 
     steps: int = Field(ge=1)
     rows: int = Field(32, ge=1, description="examples of a step")
+    stop: int | None = Field(
+        None, ge=1, description="end after this step; rates fall as if all steps were to come"
+    )
     warmup: float = Field(0.1, ge=0, le=1, description="share of the steps")
     clip: float = Field(1.0, gt=0, description="largest gradient norm")
     weight_decay: float = Field(0.0, ge=0, le=LARGEST_RATE)
     evaluate_every: int = Field(25, ge=1, description="steps between dev losses")
+
+    @property
+    def last(self) -> int:
+        """The step that the stage ends after."""
+        return self.steps if self.stop is None else self.stop
+
+    @model_validator(mode="after")
+    def _stops_in_time(self) -> Optimiser:
+        if self.stop is not None and self.stop > self.steps:
+            raise ValueError(f"stop is {self.stop}, after the last of {self.steps} steps")
+        return self
 
 
 class TeacherSettings(Optimiser):

@@ -109,7 +109,7 @@ def training_cost(
 ) -> Cost:
     """A training stage's figures, from the steps that were looked at."""
     seen = list(stage.shapes.values())
-    steps = stage.settings.steps
+    steps = stage.settings.last
     factor = steps / len(seen)
     with_gradients = factor * sum(
         training(shape, step, stage.method, stage.adapters) for step in seen

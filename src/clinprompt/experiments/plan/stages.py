@@ -45,7 +45,7 @@ _NEAREST_ROWS = 32  # as `training.adapt` looks at
 
 def evaluations(settings: Optimiser) -> int:
     """Rounds on dev of a training: the start, every so many steps, and the end."""
-    return 1 + math.ceil(settings.steps / settings.evaluate_every)
+    return 1 + math.ceil(settings.last / settings.evaluate_every)
 
 
 @dataclass

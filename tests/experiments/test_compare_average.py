@@ -46,9 +46,9 @@ def test_a_cell_answers_with_the_mean_of_its_tries(
     kind, tries = type(METHODS[name]), []
     original = kind.average
 
-    def watched(self: Any, job: Any, folders: Any, out: Path) -> int:
+    def watched(self: Any, folders: Any, out: Path) -> int:
         tries.append([learned(one / WEIGHTS) for one in folders])
-        return original(self, job, folders, out)
+        return original(self, folders, out)
 
     monkeypatch.setattr(kind, "average", watched)
     cells = cw.compared(

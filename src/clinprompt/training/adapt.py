@@ -306,13 +306,12 @@ def choose_start(
     init = recipe.adapt.init
     if init in ("mean", "type"):
         return means[-1] if init == "type" else means[0]
+    alike = resemblances(card, metaprompt.meta.tasks) if init in ("similar", "blend") else []
     if init == "similar":
-        alike = resemblances(card, metaprompt.meta.tasks)
         return candidates[len(means) :][max(range(len(alike)), key=alike.__getitem__)]
     if init == "blend":
-        weights = shares(resemblances(card, metaprompt.meta.tasks))
         u, v = metaprompt.tensors["u"], metaprompt.tensors["v"]
-        return Start("blend", *mean_update(u, v, torch.tensor(weights))[:2])
+        return Start("blend", *mean_update(u, v, torch.tensor(shares(alike)))[:2])
     assert task is not None
     if init == "nearest":
         candidates = candidates[len(means) :]

@@ -212,14 +212,12 @@ def thin_empty(codec: Codec, task: TokenTask, most: float, seed: int) -> None:
         return
     nothing = codec.answers([NONE])[0]
     rows = task.rows["train"]
-    empty = sorted(rank(seed, row.id) for row in rows if row.answer == nothing)
+    empty = [row.id for row in rows if row.answer == nothing]
     full = len(rows) - len(empty)
-    allowed = int(full * most / (1 - most))
-    if not full or len(empty) <= allowed:
-        return
-    kept = set(empty[:allowed])
-    task.rows["train"] = [r for r in rows if r.answer != nothing or rank(seed, r.id) in kept]
-    task.thinned["train"] = len(empty) - allowed
+    left_out = set(sorted(empty, key=lambda id_: rank(seed, id_))[int(full * most / (1 - most)) :])
+    if full and left_out:
+        task.rows["train"] = [row for row in rows if row.id not in left_out]
+        task.thinned["train"] = len(left_out)
 
 
 def _shortened(

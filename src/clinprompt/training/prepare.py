@@ -263,23 +263,25 @@ def identity_of(prepared: Prepared, settings: Mapping[str, Any], tasks: Iterable
     return digest.hexdigest()
 
 
+# Settings that came later, with the value that says what was so before there was a choice.
+_USUAL: dict[str, tuple[tuple[str, Any], ...]] = {
+    "prompt": (("placement", "before"), ("depth", "input")),
+    "backbone": (("attention", "auto"),),
+    "data": (("most_empty", None),),
+    "adapt": (("select", "loss"), ("stop", None)),
+    **dict.fromkeys(("teachers", "distil", "training"), (("stop", None),)),
+}
+
+
 def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as they count: without those that a run from before they existed could not name, as
     long as they ask for what it did; such a run is still the same, and can go on."""
-    told = dict(settings)
-    if told.get("prompt", {}).get("placement") == "before":
-        told["prompt"] = {k: v for k, v in told["prompt"].items() if k != "placement"}
-    if told.get("prompt", {}).get("depth") == "input":
-        told["prompt"] = {k: v for k, v in told["prompt"].items() if k != "depth"}
-    if told.get("backbone", {}).get("attention") == "auto":
-        told["backbone"] = {k: v for k, v in told["backbone"].items() if k != "attention"}
-    if told.get("adapt", {}).get("select") == "loss":
-        told["adapt"] = {k: v for k, v in told["adapt"].items() if k != "select"}
-    if told.get("data", {}).get("most_empty", "") is None:
-        told["data"] = {k: v for k, v in told["data"].items() if k != "most_empty"}
-    for stage in ("teachers", "distil", "adapt", "training"):
-        if isinstance(told.get(stage), dict) and told[stage].get("stop", "") is None:
-            told[stage] = {k: v for k, v in told[stage].items() if k != "stop"}
+    told = {
+        name: {k: v for k, v in value.items() if (k, v) not in _USUAL.get(name, ())}
+        if isinstance(value, Mapping)
+        else value
+        for name, value in settings.items()
+    }
     if told.get("metaprompt_from", "") is None:
         del told["metaprompt_from"]
     if "engine" in told:  # how many notes are kept changes no bit

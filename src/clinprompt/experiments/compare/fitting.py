@@ -93,7 +93,7 @@ def tried(world: World, unit: Unit, number: int, *, weights: bool = False) -> Tr
         Exception: whatever is no failure of training itself.
     """
     rates = rates_of(unit, number)
-    averaged = unit.entry.averages and number == average_of(unit) > 0
+    averaged = unit.entry.averages and number == average_of(unit)
     folder = folder_of(world, unit, number)
     told = {"average": unit.entry.settings.rates} if averaged else {"rates": rates}
     identity = digest({"fitting": world.plan.fitting(unit), **told})
@@ -152,10 +152,8 @@ def _averaged(world: World, unit: Unit, folder: Path) -> Tried:
     """The mean of the tries that did not fail; what each of them learned is deleted then."""
     results = [tried(world, unit, number, weights=True) for number in range(average_of(unit))]
     good = [number for number, one in enumerate(results) if one.failed is None]
-    job = world.job(unit, folder / "work")
-    stored = unit.entry.method.average(
-        job, [folder_of(world, unit, number) for number in good], folder
-    )
+    tries = [folder_of(world, unit, number) for number in good]
+    stored = unit.entry.method.average(tries, folder)
     for number in good:
         clear(world, unit, number)
     fit = results[good[0]].fit

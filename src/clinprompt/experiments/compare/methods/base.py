@@ -217,7 +217,7 @@ class Method(ABC):
         The backbone is left as it was. The backbone's weights may be changed in between.
         """
 
-    def average(self, job: Job, tries: Sequence[Path], out: Path) -> int:
+    def average(self, tries: Sequence[Path], out: Path) -> int:
         """Write the mean of what was learned in `tries` to `out`; how many bytes it takes.
 
         For methods whose settings are `TrainedSettings`.

@@ -104,7 +104,7 @@ class _Prompts(Method):
             },
         )
 
-    def average(self, job: Job, tries: Sequence[Path], out: Path) -> int:
+    def average(self, tries: Sequence[Path], out: Path) -> int:
         """The mean of the task prompts."""
         mean = average([PromptSet.load(one / WEIGHTS) for one in tries])
         mean.save(out / WEIGHTS)

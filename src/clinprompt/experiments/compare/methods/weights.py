@@ -198,7 +198,7 @@ class Trained(Method):
             | ({} if place == "before" else {"placement": place}),
         )
 
-    def average(self, job: Job, tries: Sequence[Path], out: Path) -> int:
+    def average(self, tries: Sequence[Path], out: Path) -> int:
         """The mean of each tensor, of LoRA's two factors apart: it has their rank again."""
         folders = [one / WEIGHTS for one in tries]
         shutil.copytree(folders[0], out / WEIGHTS)

@@ -108,7 +108,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     from clinprompt.backbone.model import load
 
     harness.begin(setting)
-    backbone = load(setting["backbone"], dtype="bfloat16")
+    backbone = load(setting["backbone"], dtype=harness.float_name())
     is_ours = contender == "clinprompt"
     answer = ours(backbone, setting) if is_ours else theirs(backbone, setting, contender)
     found = harness.counted(answer, setting["repeats"], warm=1)

@@ -53,7 +53,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     from clinprompt.training.settings import CPU_TOKENS
 
     harness.begin(setting)
-    backbone = load(setting["backbone"], dtype="bfloat16")
+    backbone = load(setting["backbone"], dtype=harness.float_name())
     tasks, length, width = setting["tasks"], setting["virtual"], backbone.hidden_size
     shared = torch.randn(length, width) * backbone.embedding_scale
     module = Decomposed(shared, torch.ones(tasks, length, 1), torch.ones(tasks, 1, width))

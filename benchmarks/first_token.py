@@ -84,7 +84,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     from clinprompt.backbone.model import load
 
     harness.begin(setting)
-    backbone = load(setting["backbone"], dtype="bfloat16")
+    backbone = load(setting["backbone"], dtype=harness.float_name())
     bare, prompted = (ours if contender == "clinprompt" else theirs)(backbone, setting)
     for _ in range(2):
         bare(), prompted()

@@ -2,6 +2,7 @@
 
 Each contender runs in a process of its own, so that neither memory nor a warm allocator leaks from
 one into the next. Rounds alternate between contenders, so that a busy machine slows all of them.
+All compute in the same float type (`float_name`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 PEERS = ("peft", "transformers", "logits", "generate")
 LIBRARIES = ("clinprompt", "torch", "transformers", "peft", "tokenizers")
@@ -50,12 +51,22 @@ def machine() -> dict[str, Any]:
     }
 
 
-def matmul_peak(seconds: float = 2.0) -> float:
-    """What a bare bf16 matrix product of the size of a small backbone's layer reaches, FLOP/s."""
+def float_name() -> Literal["bfloat16", "float32"]:
+    """What all contenders compute in: bfloat16, or float32 on a CPU that does not compute it."""
     import torch
 
-    left = torch.randn(2048, 576).bfloat16()
-    right = torch.randn(1536, 576).bfloat16()
+    from clinprompt.backbone.floats import computes_bfloat16
+
+    return "bfloat16" if computes_bfloat16(torch.device("cpu")) else "float32"
+
+
+def matmul_peak(seconds: float = 2.0) -> float:
+    """What a bare matrix product of the size of a small backbone's layer reaches, FLOP/s."""
+    import torch
+
+    kind = getattr(torch, float_name())
+    left = torch.randn(2048, 576).to(kind)
+    right = torch.randn(1536, 576).to(kind)
     for _ in range(20):
         left @ right.T
     rates = []
@@ -253,7 +264,7 @@ class Script:
         head = {
             "question": self.question,
             "setting": self.setting(options),
-            "machine": machine(),
+            "machine": machine() | {"float_type": float_name()},
         }
         write({**head, **result}, options.out)
 

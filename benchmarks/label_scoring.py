@@ -121,7 +121,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     from clinprompt.backbone.model import load
 
     harness.begin(setting)
-    backbone = load(setting["backbone"], dtype="bfloat16")
+    backbone = load(setting["backbone"], dtype=harness.float_name())
     codec = Codec(backbone.tokenizer, backbone.template)
     words, instruction = words_of(setting["labels"])
     fixed = codec.fixed(instruction)

@@ -95,7 +95,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
 
     torch.set_num_threads(setting["threads"])
     torch.set_flush_denormal(True)
-    backbone = load(setting["backbone"], dtype="bfloat16")
+    backbone = load(setting["backbone"], dtype=harness.float_name())
     if contender.endswith("one-piece"):
         prefill._MOST_SEEN["cpu"] = 2**62
     elif "seen" in setting:  # to look for the best size of a piece

@@ -102,7 +102,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     from clinprompt.backbone.model import load
 
     harness.begin(setting)
-    backbone = load(setting["backbone"], dtype="bfloat16")
+    backbone = load(setting["backbone"], dtype=harness.float_name())
     peft = contender == "peft"
     answer = theirs(backbone, setting) if peft else ours(backbone, setting, contender)
     found = harness.counted(answer, setting["repeats"], warm=1)

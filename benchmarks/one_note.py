@@ -79,7 +79,7 @@ def ours(setting: dict[str, Any], contender: str) -> Ask:
     from clinprompt.training.settings import BackboneSettings
 
     placement = "after" if contender.startswith("after") else "before"
-    chosen = BackboneSettings(name=setting["backbone"], dtype="bfloat16")
+    chosen = BackboneSettings(name=setting["backbone"], dtype=harness.float_name())
     prepared = Prepared.of(chosen, None, placement)
     settings = PredictorSettings(max_new=setting["answer"], notes_mb=0)
     predictor = Predictor(prepared, settings)
@@ -143,7 +143,7 @@ def theirs(setting: dict[str, Any]) -> Ask:
     from clinprompt.backbone.codec import Codec
     from clinprompt.backbone.model import load
 
-    backbone = load(setting["backbone"], dtype="bfloat16")
+    backbone = load(setting["backbone"], dtype=harness.float_name())
     for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
         config._attn_implementation = "sdpa"  # what a user of PEFT has
     config = peft.PromptTuningConfig(

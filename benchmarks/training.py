@@ -110,7 +110,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     from clinprompt.backbone.model import load
 
     harness.begin(setting)
-    backbone = load(setting["backbone"], dtype="bfloat16")
+    backbone = load(setting["backbone"], dtype=harness.float_name())
     step: Step
     if contender == "clinprompt":
         step = ours(backbone, setting)

@@ -24,7 +24,7 @@ def test_methods_learn_on_real_data(tmp_path, data_root):
         {
             "targets": ["scinli"],
             "shots": [8],
-            "backbones": [{"name": "smollm2", "dtype": "bfloat16"}],
+            "backbones": [{"name": "smollm2"}],
             "methods": METHODS,
             "prompt": {"length": 10},
             "data": {"max_tokens": 96, "long_inputs": "truncate", "dev_examples": 4},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from tests.training import toy
 from clinprompt.experiments.plan.rows import ASSUMED, CHARACTERS, EstimatedCodec, Rows, codec_of
 from clinprompt.experiments.plan.shapes import Shape, shape_of, shape_of_config
 from clinprompt.tasks import catalogue
-from clinprompt.training.settings import BackboneSettings, DataSettings
+from clinprompt.training.data import thin_empty
+from clinprompt.training.settings import BackboneSettings, DataSettings, SourceDataSettings
 
 SETTINGS = DataSettings(dev_examples=3)
 
@@ -34,6 +36,20 @@ def test_rows_are_those_of_training(shape: Shape, cards: list[Path]) -> None:
         assert found.rows == task.rows
         assert rows.by[task.name] == "tokens"
         assert rows.task(catalogue.find(path), SETTINGS, toy.LENGTH, 0) is found
+
+
+def test_rows_that_name_nothing_are_left_out_as_in_training(shape: Shape) -> None:
+    card, codec = catalogue.find("syn-medications"), toy.prepared().codec
+    wide = {"max_tokens": 4000, "train_examples": 60}
+    rows = Rows(replace(shape, context=9000), BackboneSettings(), None, codec)
+    everything = rows.task(card, SourceDataSettings(**wide), 3, 0)
+    thinned = rows.task(card, SourceDataSettings(**wide, most_empty=0.1), 3, 0)
+    thin_empty(codec, everything, 0.1, 0)
+    assert thinned.thinned["train"] > 0
+    assert thinned.rows == everything.rows
+    estimated = Rows(rows.shape, BackboneSettings(), None, EstimatedCodec())
+    found = estimated.task(card, SourceDataSettings(**wide, most_empty=0.1), 3, 0)
+    assert [row.id for row in found.rows["train"]] == [row.id for row in thinned.rows["train"]]
 
 
 def test_test_rows_count_options_or_answers(shape: Shape, cards: list[Path]) -> None:

@@ -18,6 +18,7 @@ from clinprompt.backbone import flex, packed
 from clinprompt.backbone.allocator import keep_freed
 from clinprompt.backbone.attention import use_on_cpu
 from clinprompt.backbone.fetch import KNOWN, cached
+from clinprompt.backbone.floats import Dtype, float_type
 from clinprompt.backbone.keyvalues import PrefixKV
 from clinprompt.backbone.lean.compiled import Compiled
 from clinprompt.backbone.lean.decoder import Lean, Want, changed
@@ -29,7 +30,6 @@ from clinprompt.errors import ClinpromptError
 
 _LOG = logging.getLogger(__name__)
 
-Dtype = Literal["auto", "float32", "bfloat16"]
 _OTHER = "its layers give other values than the ones known by their name"
 
 
@@ -317,8 +317,8 @@ def load(
     """Load a backbone by name, folder or hub id, frozen.
 
     Args:
-        dtype: "auto" keeps the checkpoint's float type, but makes float16 bfloat16: gradients
-            through float16 vanish without a scaling of the loss, which bfloat16 does without.
+        dtype: "auto" keeps the checkpoint's float type, as far as it can be trained in and the
+            device computes it (`floats.float_type`).
         template: which text surrounds a row, or the pieces an artefact recorded.
         attention: as `Backbone` takes it.
 
@@ -348,8 +348,7 @@ def load(
         raise ClinpromptError(
             "CP-BACK-007", f"backbone '{name}' can't be loaded ({first})"
         ) from error
-    if dtype == "auto" and model.dtype == torch.float16:
-        model = model.to(torch.bfloat16)
+    model = model.to(float_type(dtype, model.dtype, where))
     if not isinstance(template, Template):
         template = choose_template(tokenizer, template)
     backbone = Backbone(model.to(where), tokenizer, name, template, attention)

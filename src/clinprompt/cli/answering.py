@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -191,8 +191,11 @@ def prepare(
 ) -> Prepared:
     """Load the backbone: the named one, else that of the prompts, else the default one.
 
-    Its float type is the one the prompts were trained in, unless another is asked for.
+    Its float type is the one the prompts were trained in (float32 where a CPU does not compute that
+    one), unless another is asked for.
     """
+    from clinprompt.backbone.floats import trained_in
+    from clinprompt.backbone.model import choose_device
     from clinprompt.training.prepare import Prepared
     from clinprompt.training.settings import BackboneSettings
 
@@ -203,7 +206,7 @@ def prepare(
         settings = BackboneSettings.model_validate(
             {
                 "name": prompts.meta.backbone,
-                "dtype": dtype or _recorded_dtype(prompts) or "auto",
+                "dtype": dtype or trained_in(prompts.meta.configuration, choose_device(device)),
                 "device": device,
             }
         )
@@ -234,11 +237,18 @@ class Loading:
             ClinpromptError: CP-CLI-160 prompts were trained in different float types, and none is
                 asked for; what `prepare` raises.
         """
+        from clinprompt.backbone.floats import trained_in
+        from clinprompt.backbone.model import choose_device
         from clinprompt.errors import ClinpromptError
 
-        types = {folder: _recorded_dtype(prompts) for folder, prompts in chosen.sets}
-        if self.dtype is None and len(set(types.values())) > 1:
-            found = ", ".join(f"'{folder}' in {kind or 'auto'}" for folder, kind in types.items())
+        types: dict[Path, str] = {}
+        if self.dtype is None:
+            place = choose_device(self.device)
+            types = {
+                folder: trained_in(one.meta.configuration, place) for folder, one in chosen.sets
+            }
+        if len(set(types.values())) > 1:
+            found = ", ".join(f"'{folder}' in {kind}" for folder, kind in types.items())
             raise ClinpromptError(
                 "CP-CLI-160",
                 f"the prompts were trained in different float types: {found}",
@@ -255,12 +265,6 @@ def load_prompts(folders: Sequence[Path], tasks: Sequence[str] | None = None) ->
 
     found = [metaprompts.find(folder) for folder in folders]
     return together([(folder, PromptSet.load(folder)) for folder in found], tasks)
-
-
-def _recorded_dtype(prompts: PromptSet) -> Any:
-    """The float type that prompts were trained in, if they say so."""
-    trained = prompts.meta.configuration.get("backbone")
-    return trained.get("dtype") if isinstance(trained, dict) else None
 
 
 class Meter:

@@ -132,12 +132,15 @@ def _tracking(track: list[str] | None) -> list[str]:
     return [f"tracking.to=[{', '.join(track)}]"] if track else []
 
 
-def trained_with(parent: PromptSet) -> dict[str, str]:
+def trained_with(parent: PromptSet, device: str = "auto") -> dict[str, str]:
     """The backbone and the float type that a metaprompt was trained with, as settings."""
-    settings = parent.meta.configuration.get("backbone")
-    dtype = settings.get("dtype") if isinstance(settings, dict) else None
-    known = {"backbone.name": parent.meta.backbone}
-    return known | {"backbone.dtype": dtype} if isinstance(dtype, str) else known
+    from clinprompt.backbone.floats import trained_in
+    from clinprompt.backbone.model import choose_device
+
+    return {
+        "backbone.name": parent.meta.backbone,
+        "backbone.dtype": trained_in(parent.meta.configuration, choose_device(device)),
+    }
 
 
 def stopped(interrupted: Exception) -> NoReturn:

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from clinprompt.backbone.floats import float_type
+from clinprompt.backbone.model import choose_device
 from clinprompt.backbone.template import Placement
 from clinprompt.experiments.plan.cost import (
     Cost,
@@ -147,7 +151,7 @@ class Estimator:
         if measuring and prepared is None and self.shape.source != "published configuration":
             where.say(f"loading {settings.name}")
             self.prepared = Prepared.of(settings).placed(prompt.placement)
-        self.dtype = self.shape.dtype if settings.dtype == "auto" else settings.dtype
+        self.dtype = self._dtype(settings)
         if self.prepared is not None:
             self.dtype = str(self.prepared.backbone.dtype).removeprefix("torch.")
         self.machine = self._machine(settings)
@@ -160,11 +164,15 @@ class Estimator:
         # As `training.loop` does when memory does not suffice for what was chosen automatically.
         self._halves = engine.microbatch_tokens == "auto" and self.machine.device == "cuda"
 
+    def _dtype(self, settings: BackboneSettings) -> str:
+        """The float type, as loading would choose it here or on the named GPU."""
+        place = torch.device("cuda") if self.where.gpu else choose_device(settings.device)
+        stored = getattr(torch, self.shape.dtype)
+        return str(float_type(settings.dtype, stored, place)).removeprefix("torch.")
+
     def _machine(self, settings: BackboneSettings) -> Machine:
         if self.where.gpu is not None:
             return named_gpu(self.where.gpu, mixture=self.shape.mixture)
-        from clinprompt.backbone.model import choose_device
-
         device = choose_device(settings.device).type
         return this_machine(dtype=self.dtype, device=device, mixture=self.shape.mixture)
 

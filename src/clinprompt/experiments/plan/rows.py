@@ -24,9 +24,9 @@ from clinprompt.tasks.card import Card, Form, Split
 from clinprompt.tasks.loading import load
 from clinprompt.tasks.local import absent
 from clinprompt.tasks.suite import Suite
-from clinprompt.training.data import TokenRow, TokenTask, tokenise
+from clinprompt.training.data import TokenRow, TokenTask, thin_empty, tokenise
 from clinprompt.training.prepare import chosen_splits
-from clinprompt.training.settings import BackboneSettings, DataSettings
+from clinprompt.training.settings import BackboneSettings, DataSettings, SourceDataSettings
 
 Source = Literal["tokens", "characters", "assumed"]
 
@@ -170,7 +170,7 @@ class Rows:
             return self._assumed(card, settings, length, shots)
         data = self._load(card, ("train", "dev"), suite)
         self._note(card)
-        return tokenise(
+        task = tokenise(
             self.codec,
             card,
             chosen_splits(data, settings, seed, shots=shots, task=card.name),
@@ -180,6 +180,9 @@ class Rows:
             context=self.shape.context,
             prompt_length=length,
         )
+        if isinstance(settings, SourceDataSettings) and settings.most_empty is not None:
+            thin_empty(self.codec, task, settings.most_empty, seed)
+        return task
 
     def _load(
         self, card: Card, splits: tuple[Split, ...], suite: Suite | None

@@ -14,6 +14,8 @@ from tqdm import tqdm
 
 from clinprompt import metaprompts
 from clinprompt.artifacts.prompt_set import PromptSet
+from clinprompt.backbone.floats import trained_in
+from clinprompt.backbone.model import choose_device
 from clinprompt.errors import ClinpromptError
 from clinprompt.inference.lmeval.arguments import (
     Generation,
@@ -335,9 +337,8 @@ def _prepared(prompts: PromptSet | None, backbone: str | None, dtype: Any, devic
     if prompts is None:
         return Prepared.of(BackboneSettings(**given, **({"name": backbone} if backbone else {})))
     meta = prompts.meta
-    trained = meta.configuration.get("backbone")
-    if dtype is None and isinstance(trained, dict):
-        given["dtype"] = trained.get("dtype", "auto")
+    if dtype is None:
+        given["dtype"] = trained_in(meta.configuration, choose_device(device))
     settings = BackboneSettings(**given, name=backbone or meta.backbone)
     prepared = Prepared.of(settings, meta.template, meta.placement)
     prompts.require_backbone(prepared.fingerprint)

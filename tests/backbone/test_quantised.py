@@ -71,7 +71,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_packed_weights_are_unpacked_exactly(packed: Path) -> None:
-    loaded = model.load(str(packed), device="cpu")
+    loaded = model.load(str(packed), device="cpu", dtype="bfloat16")
     assert loaded.dtype == torch.bfloat16
     stored = load_file(packed / "model.safetensors")
     for number, layer in enumerate(loaded.model.model.layers):

@@ -10,7 +10,7 @@ from clinprompt.experiments.compare.recipe import CompareRecipe
 METHODS = [
     "bare",
     {"name": "in-context", "k": 2},
-    {"name": "pt", "rates": [{"shared": 0.4}]},
+    {"name": "pt", "rates": [{"shared": 0.1}]},
     {"name": "lora", "rank": 4, "alpha": 8, "rates": [{"weights": 0.003}]},
     {"name": "fine-tuning", "rates": [{"weights": 0.0001}]},
 ]

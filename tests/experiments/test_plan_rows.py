@@ -39,7 +39,7 @@ def test_rows_are_those_of_training(shape: Shape, cards: list[Path]) -> None:
 
 
 def test_rows_that_name_nothing_are_left_out_as_in_training(shape: Shape) -> None:
-    card, codec = catalogue.find("syn-medications"), toy.prepared().codec
+    card, codec = catalogue.find("syn-drug-effects"), toy.prepared().codec
     wide = {"max_tokens": 4000, "train_examples": 60}
     rows = Rows(replace(shape, context=9000), BackboneSettings(), None, codec)
     everything = rows.task(card, SourceDataSettings(**wide), 3, 0)

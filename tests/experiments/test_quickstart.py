@@ -31,7 +31,6 @@ def test_every_method_is_scored_on_every_target(folder, tmp_path):
         "quickstart",
         f"backbone.name={folder}",
         "backbone.dtype=float32",
-        "prompt.length=4",
         "data.max_tokens=3000",
         "data.dev_examples=2",
         "teachers.steps=2",
@@ -47,8 +46,9 @@ def test_every_method_is_scored_on_every_target(folder, tmp_path):
     assert set(found) == {(target, method) for target in TARGETS for method in METHODS}
     tuned = found[TARGETS[0], "prompt tuning"]
     adapted = found[TARGETS[0], "metaprompt"]
-    assert tuned["trainable"] == 4 * 32
-    assert adapted["trainable"] == 4 * 32 + 4 + 32
+    width = 2 * 4 * 2 * 8  # keys and values of four layers with two heads of eight numbers
+    assert tuned["trainable"] == 4 * width
+    assert adapted["trainable"] == 4 * width + 4 + width
     assert found[TARGETS[0], "bare backbone"]["trainable"] == 0
     assert len(PromptSet.load(tmp_path / "out" / "metaprompt").meta.tasks) == 5
     for method in METHODS:

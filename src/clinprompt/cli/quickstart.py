@@ -16,8 +16,8 @@ def quickstart(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path(
         "runs/quickstart"
     ),
-    shots: Annotated[int, typer.Option("--shots", min=1, help="Examples of each target.")] = 32,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of adaptation.")] = 12,
+    shots: Annotated[int, typer.Option("--shots", min=1, help="Examples of each target.")] = 16,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of adaptation.")] = 8,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Test examples.")] = 48,
     threads: Threads = None,
 ) -> None:

@@ -57,8 +57,8 @@ def quickstart(
     out: Path,
     *,
     overrides: Sequence[str] = (),
-    shots: int = 32,
-    steps: int = 12,
+    shots: int = 16,
+    steps: int = 8,
     limit: int = 48,
     targets: Sequence[str] = TARGETS,
     say: Callable[[str], None],
@@ -133,8 +133,9 @@ def _prompts(
         "rows": 10,
         "evaluate_every": max(1, steps // 3),
         "init": "type",
-        # A fresh prompt has further to go than one that knows its neighbours.
-        "rate_shared": 0.15 if fresh else 0.1,
+        # As in source training: a fresh prompt like a teacher, the metaprompt like itself.
+        "rate_shared": recipe.teachers.rate if fresh else recipe.distil.rate_shared,
+        "rate_vectors": recipe.distil.rate_vectors,
     }
     zero = method == "metaprompt, 0 shots"
     return adapt(

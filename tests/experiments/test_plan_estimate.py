@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from tests.training import toy
 from typer.testing import CliRunner
 
+from clinprompt.backbone import floats
 from clinprompt.cli.app import app
 from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare.recipe import CompareRecipe
@@ -68,6 +71,31 @@ def source(cards: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recipe") / "source.yaml"
     path.write_text(yaml.safe_dump(toy.recipe_fields(cards[:3])))
     return path
+
+
+@pytest.mark.parametrize(
+    ("gpu", "able", "expected"),
+    [(None, True, "bfloat16"), (None, False, "float32"), ("H100", False, "bfloat16")],
+)
+def test_the_float_type_is_that_of_loading(
+    gpu: str | None,
+    able: bool,
+    expected: str,
+    cards: list[Path],
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def can(device: torch.device) -> bool:
+        return able or device.type != "cpu"
+
+    monkeypatch.setattr(floats, "computes_bfloat16", can)
+    copied = shutil.copytree(model, tmp_path / "model")
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps(config | {"dtype": "bfloat16"}))
+    recipe = toy.recipe(cards, backbone={"name": str(copied), "device": "cpu"})
+    found = plan_source(recipe, Where(measure=False, gpu=gpu))
+    assert found.dtype == expected
 
 
 def test_a_source_recipe_without_weights(cards: list[Path], model: Path) -> None:

@@ -237,24 +237,33 @@ class Loading:
             ClinpromptError: CP-CLI-160 prompts were trained in different float types, and none is
                 asked for; what `prepare` raises.
         """
-        from clinprompt.backbone.floats import trained_in
-        from clinprompt.backbone.model import choose_device
-        from clinprompt.errors import ClinpromptError
+        dtype = self.dtype or agreed_dtype(chosen.sets, self.device)
+        return prepare(chosen.first, self.backbone, dtype, self.device)
 
-        types: dict[Path, str] = {}
-        if self.dtype is None:
-            place = choose_device(self.device)
-            types = {
-                folder: trained_in(one.meta.configuration, place) for folder, one in chosen.sets
-            }
-        if len(set(types.values())) > 1:
-            found = ", ".join(f"'{folder}' in {kind}" for folder, kind in types.items())
-            raise ClinpromptError(
-                "CP-CLI-160",
-                f"the prompts were trained in different float types: {found}",
-                hint="choose one with --dtype",
-            )
-        return prepare(chosen.first, self.backbone, self.dtype, self.device)
+
+def agreed_dtype(
+    sets: Sequence[tuple[Path, PromptSet]], device: str
+) -> Literal["auto", "float32", "bfloat16"]:
+    """The float type of prompts that are asked together; one that doesn't say goes with any.
+
+    Raises:
+        ClinpromptError: CP-CLI-160 they were trained in different ones.
+    """
+    from clinprompt.backbone.floats import trained_in
+    from clinprompt.backbone.model import choose_device
+    from clinprompt.errors import ClinpromptError
+
+    place = choose_device(device)
+    types = {folder: trained_in(one.meta.configuration, place) for folder, one in sets}
+    told = set(types.values()) - {"auto"}
+    if len(told) > 1:
+        found = ", ".join(f"'{folder}' in {kind}" for folder, kind in types.items())
+        raise ClinpromptError(
+            "CP-CLI-160",
+            f"the prompts were trained in different float types: {found}",
+            hint="choose one with --dtype",
+        )
+    return told.pop() if told else "auto"
 
 
 def load_prompts(folders: Sequence[Path], tasks: Sequence[str] | None = None) -> Together:

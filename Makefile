@@ -7,8 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 # One process a core, each with one thread, and a file's tests in one process: they share what is
-# loaded for them.
-PYTEST ?= -n auto --dist loadfile
+# loaded for them. Files go in their order: by number of tests, as is usual, a few slow ones come last, and
+# a core waits for them.
+PYTEST ?= -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: quickstart test bench lint types imports check clean
 

@@ -132,14 +132,14 @@ def _tracking(track: list[str] | None) -> list[str]:
     return [f"tracking.to=[{', '.join(track)}]"] if track else []
 
 
-def trained_with(parent: PromptSet, device: str = "auto") -> dict[str, str]:
+def trained_with(parent: PromptSet) -> dict[str, str]:
     """The backbone and the float type that a metaprompt was trained with, as settings."""
     from clinprompt.backbone.floats import trained_in
     from clinprompt.backbone.model import choose_device
 
     return {
         "backbone.name": parent.meta.backbone,
-        "backbone.dtype": trained_in(parent.meta.configuration, choose_device(device)),
+        "backbone.dtype": trained_in(parent.meta.configuration, choose_device("auto")),
     }
 
 

@@ -18,7 +18,8 @@ def average(sets: Sequence[PromptSet]) -> PromptSet:
 
     What was trained from one start, with other rates or other draws, lies near enough together
     for its mean to answer well, and the mean has less of the noise of each (docs/experiments.md,
-    section 20). The mean is taken over the products P* ∘ (u v): a set of plain prompts.
+    section 20). The mean is taken over the products P* ∘ (u v): a set of plain prompts. It has no
+    label biases: those of its parts were measured with other prompts.
 
     Raises:
         ClinpromptError: CP-ART-540 nothing to average, CP-ART-541 prompts that don't belong
@@ -46,6 +47,7 @@ def average(sets: Sequence[PromptSet]) -> PromptSet:
         "form": "plain",
         "rank": None,
         "tasks": first.tasks,
+        "label_bias": {},
         "metrics": {"averaged": [one.digest for one in sets]},
     }
     return PromptSet(PromptMeta.model_validate(content), {"prompts": torch.stack(found).mean(0)})

@@ -89,6 +89,7 @@ def _summary(content: dict[str, Any]) -> Table:
         "placement": f"{prompt['placement']} the text, {prompt['template']['kind']} template",
         "trained": trained,
         "seeds": ", ".join(f"{name} {seed}" for name, seed in prompt["seeds"].items()),
+        "balanced labels": ", ".join(prompt.get("label_bias", ())),
         "adapted from": parents["metaprompt"] or "",
         "teachers": parents["teachers"] or "",
         "digest": content["digest"],

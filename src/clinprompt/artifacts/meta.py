@@ -66,6 +66,8 @@ class PromptMeta(_Strict):
         trainable_parameters: how many numbers were trained; 0 for a zero-shot prompt.
         seeds: by purpose.
         libraries: library -> version.
+        label_bias: task -> label -> what is added to its log-score when labels are chosen from
+            (`inference.label_bias`); tasks without one are asked as they are.
         contains_phi_note: what the trainer said about protected health information in the
             training data; empty if nothing was said.
     """
@@ -89,6 +91,7 @@ class PromptMeta(_Strict):
     trainable_parameters: int = Field(ge=0)
     seeds: dict[str, int] = Field(default_factory=dict)
     libraries: dict[str, str] = Field(default_factory=dict)
+    label_bias: dict[str, dict[str, float]] = Field(default_factory=dict)
     contains_phi_note: str = ""
 
     @model_validator(mode="after")
@@ -105,6 +108,11 @@ class PromptMeta(_Strict):
             raise ValueError(f"width: {self.width} doesn't fit depth '{self.depth}'")
         if self.kind == "adapted" and self.parents.metaprompt is None:
             raise ValueError("parents.metaprompt: an 'adapted' set names its metaprompt")
+        for name, bias in self.label_bias.items():
+            if name not in names:
+                raise ValueError(f"label_bias: there is no task '{name}'")
+            if set(bias) != set(self.tasks[names.index(name)].labels):
+                raise ValueError(f"label_bias: its labels are not those of task '{name}'")
         return self
 
     @property
@@ -145,6 +153,8 @@ class PromptMeta(_Strict):
     def to_bytes(self) -> bytes:
         """The content of ``meta.json``; the order of keys is kept (labels have one)."""
         content = self.model_dump(mode="json")
+        if not self.label_bias:  # the same bytes as before there was such a thing
+            del content["label_bias"]
         return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 

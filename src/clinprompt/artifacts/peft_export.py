@@ -84,6 +84,7 @@ def export_peft(
         "template": meta.template.model_dump(),
         "instructions": {card.name: verbalize.instruction(card) for card in meta.tasks},
         "task_ids": {name: k for k, name in enumerate(meta.names)},
+        **({"label_bias": meta.label_bias} if meta.label_bias else {}),
     }
     factors = multitask_tensors(prompts)
 

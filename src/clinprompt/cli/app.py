@@ -17,6 +17,7 @@ from clinprompt import __version__
 from clinprompt.cli import (
     average,
     backbone,
+    balance,
     compare,
     convert,
     evaluate,
@@ -106,6 +107,7 @@ app.add_typer(backbone.group, name="backbone")
 app.command("train")(train.train)
 app.command("adapt")(train.adapt)
 app.command("average")(average.average)
+app.command("balance")(balance.balance)
 app.command("show")(show.show)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)

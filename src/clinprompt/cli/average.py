@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from clinprompt.cli.output import note
+
 
 def average(
     folders: Annotated[
@@ -22,6 +24,9 @@ def average(
     from clinprompt.artifacts.average import average as mean
     from clinprompt.artifacts.prompt_set import PromptSet
 
-    found = mean([PromptSet.load(folder) for folder in folders])
+    sets = [PromptSet.load(folder) for folder in folders]
+    found = mean(sets)
     found.save(out)
+    if any(one.meta.label_bias for one in sets):
+        note("label biases were not averaged: 'clinprompt balance' measures them anew")
     print(f"{out}: mean of {len(folders)} sets of prompts for {', '.join(found.meta.names)}")

@@ -233,4 +233,5 @@ def prompt_record(prompts: PromptSet | None, task: str) -> dict[str, Any] | None
         "length": meta.length,
         "trainable_parameters": meta.trainable_parameters,
         "share": meta.share,
+        **({"label_bias": bias} if (bias := meta.label_bias.get(task)) else {}),
     }

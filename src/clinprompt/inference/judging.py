@@ -9,6 +9,7 @@ from torch import Tensor
 
 from clinprompt.examples import Example
 from clinprompt.inference.evaluate import evaluate
+from clinprompt.inference.label_bias import balanced, counts_labels_alike
 from clinprompt.inference.predictor import Predictor
 from clinprompt.inference.requests import PredictorSettings
 from clinprompt.tasks.card import Card
@@ -25,9 +26,11 @@ class Judging:
 
     Attributes:
         settings: how examples are answered.
+        balance: whether labels of tasks judged by macro F1 are balanced over these examples.
     """
 
     settings: PredictorSettings
+    balance: bool = False
 
     @classmethod
     def like(cls, data: DataSettings) -> Judging:
@@ -52,6 +55,8 @@ class Judging:
             for k, (card, some) in enumerate(zip(cards, examples, strict=True)):
                 predictor.add(card, None if prompts is None else prompts[k])
                 scored = evaluate(predictor, card, some, resamples=_RESAMPLES)
+                if self.balance and counts_labels_alike(card):
+                    scored = balanced(scored, resamples=_RESAMPLES)
                 found[card.name] = scored.scores.value
             return found
 

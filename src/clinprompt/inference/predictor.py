@@ -10,7 +10,7 @@ Shapes: P prompt length, H hidden size.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -53,6 +53,7 @@ class _Task:
     card: Card
     prompt: Tensor | None
     fixed: list[int]  # template head and instruction
+    bias: Mapping[str, float] | None = None
     prefix: Prefix | None = None  # computed when it is first needed
     option_ids: dict[tuple[str, ...], tuple[tuple[int, ...], ...]] = field(default_factory=dict)
 
@@ -127,7 +128,7 @@ class Predictor:
         cards = {card.name: card for card in meta.tasks}
         for name in meta.names if tasks is None else tasks:
             prompt = prompts.task_prompt(name)
-            predictor.add(cards[name], prompt)
+            predictor.add(cards[name], prompt, bias=meta.label_bias.get(name))
         return predictor
 
     @property
@@ -135,7 +136,13 @@ class Predictor:
         """The cards of the tasks that can be asked, by name."""
         return {name: task.card for name, task in self._tasks.items()}
 
-    def add(self, card: Card, prompt: Tensor | None, shown: Sequence[int] = ()) -> None:
+    def add(
+        self,
+        card: Card,
+        prompt: Tensor | None,
+        shown: Sequence[int] = (),
+        bias: Mapping[str, float] | None = None,
+    ) -> None:
         """Make a task known; a task of the same name is replaced.
 
         Args:
@@ -143,10 +150,11 @@ class Predictor:
             prompt: its soft prompt [P, H], or one of keys and values [P, W]; None for the
                 instruction alone (the bare backbone).
             shown: token ids that stand between instruction and inputs, such as solved examples.
+            bias: for closed forms, what is added to each label's log-score (see `label_bias`).
 
         Raises:
             ClinpromptError: CP-INF-001 a prompt of another shape, CP-INF-002 prompt and
-                instruction leave no room in the context.
+                instruction leave no room in the context, CP-INF-482 biases of other labels.
         """
         hidden = self.backbone.hidden_size
         widths = (hidden, self.backbone.keyvalue_width)
@@ -157,7 +165,14 @@ class Predictor:
                 f"backbone needs [P, {hidden}]",
             )
         on_device = None if prompt is None else prompt.detach().to(self.backbone.device)
-        task = _Task(card, on_device, [*self.codec.fixed(verbalize.instruction(card)), *shown])
+        if bias is not None and (not card.closed or set(bias) != set(card.labels)):
+            raise ClinpromptError(
+                "CP-INF-482",
+                f"the label biases of task '{card.name}' are for {', '.join(bias)}, and its labels "
+                f"are {', '.join(card.labels) or 'none'}",
+            )
+        fixed = [*self.codec.fixed(verbalize.instruction(card)), *shown]
+        task = _Task(card, on_device, fixed, bias)
         context = self.backbone.context_length
         if task.length >= context:
             raise ClinpromptError(
@@ -363,7 +378,11 @@ class Predictor:
             batch.places,
             batch.soft,
         )
-        return [reading.chosen(row, score) for row, score in zip(rows, scores, strict=True)]
+        return [self._chosen(row, score) for row, score in zip(rows, scores, strict=True)]
+
+    def _chosen(self, row: Row, scores: Tensor) -> Prediction:
+        task, found = self._tasks[row.task], reading.chosen(row, scores)
+        return found if task.bias is None else reading.shifted(task.card, found, task.bias)
 
     def _generate(self, rows: Sequence[Row]) -> Iterator[tuple[int, Prediction]]:
         """Place and answer of open rows, in the order of ending."""

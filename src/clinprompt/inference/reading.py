@@ -10,7 +10,7 @@ over all tokens, whether decoding was held to the text or not.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -24,7 +24,7 @@ from clinprompt.examples import Answer, EntityAnswer, LabelAnswer, RelationAnswe
 from clinprompt.inference.grounding import Grounding
 from clinprompt.inference.requests import Prediction, Row
 from clinprompt.tasks.card import Card, Form
-from clinprompt.verbalize.parsed import NONE
+from clinprompt.verbalize.parsed import NONE, words_of
 
 LISTS: tuple[Form, ...] = ("mentions", "list")  # answers of one line each
 
@@ -159,6 +159,30 @@ def chosen(row: Row, scores: Tensor) -> Prediction:
         text,
         truncated=row.seen.truncated,
         probabilities=dict(zip(labels, shares, strict=True)),
+    )
+
+
+def shifted(card: Card, prediction: Prediction, bias: Mapping[str, float]) -> Prediction:
+    """A closed answer as if each label's log-score were larger by its bias.
+
+    Args:
+        bias: of each of the card's labels; any constant on all of them changes nothing.
+    """
+    assert prediction.probabilities is not None
+    top = max(bias.values())
+    weights = {
+        label: share * math.exp(bias[label] - top)
+        for label, share in prediction.probabilities.items()
+    }
+    whole = sum(weights.values())
+    if whole == 0:  # all that had a share to speak of is forbidden by its bias
+        return prediction
+    best = max(weights, key=weights.__getitem__)  # of equal ones the first
+    return replace(
+        prediction,
+        answer=LabelAnswer(best),
+        text=words_of(card, best),
+        probabilities={label: weight / whole for label, weight in weights.items()},
     )
 
 

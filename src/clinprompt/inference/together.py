@@ -69,7 +69,8 @@ class Together:
         for _, prompts in self.sets:
             prompts.require_backbone(prepared.fingerprint)
         for name, card in self.cards.items():
-            predictor.add(card, self.sets[self.tasks[name]][1].task_prompt(name))
+            own = self.sets[self.tasks[name]][1]
+            predictor.add(card, own.task_prompt(name), bias=own.meta.label_bias.get(name))
         return predictor
 
 

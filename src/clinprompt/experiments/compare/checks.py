@@ -16,6 +16,7 @@ from clinprompt.experiments.compare.methods.base import Outline
 from clinprompt.experiments.compare.plan import Plan
 from clinprompt.experiments.compare.recipe import NamedBackbone
 from clinprompt.experiments.compare.world import World
+from clinprompt.inference.label_bias import counts_labels_alike
 from clinprompt.tasks.card import Card
 from clinprompt.training.data import tokenise
 
@@ -101,6 +102,7 @@ def _data(world: World, found: Complaints) -> tuple[Card, ...]:
             found.append(error)
             continue
         fine.append(card)
+        found += _balance(world, card)
         for shots in _shots(world.plan):
             try:
                 world.splits(card, shots, world.plan.recipe.seeds[0], trains=True)
@@ -109,6 +111,22 @@ def _data(world: World, found: Complaints) -> tuple[Card, ...]:
                 if card in fine:
                     fine.remove(card)
     return tuple(fine)
+
+
+def _balance(world: World, card: Card) -> Complaints:
+    """Too few dev texts to balance a target's labels over."""
+    recipe = world.plan.recipe
+    texts = min(recipe.data.dev_examples, len(world.data(card).splits["dev"]))
+    if not (recipe.evaluation.balance and counts_labels_alike(card)) or texts >= len(card.labels):
+        return []
+    return [
+        ClinpromptError(
+            "CP-EXP-126",
+            f"the {len(card.labels)} labels of target '{card.name}' can't be balanced over {texts} "
+            "dev examples",
+            hint="set data.dev_examples to some 10 for each label, or evaluation.balance=false",
+        )
+    ]
 
 
 def _outline(world: World, backbone: NamedBackbone, cards: tuple[Card, ...]) -> Outline:

@@ -189,8 +189,8 @@ class Plan:
         for card in unit.cards:
             configuration = self.fitting(unit) | {
                 "target": card.name,
-                "evaluation": self.recipe.evaluation.model_dump(
-                    mode="json", exclude={"batch_tokens"}
+                "evaluation": _flat(
+                    self.recipe.evaluation.model_dump(mode="json", exclude={"batch_tokens"})
                 ),
                 "statistics": self.recipe.statistics.model_dump(mode="json"),
                 "tuning": {
@@ -207,8 +207,8 @@ class Plan:
         trained = bool(entry.method.groups) and unit.shots != 0
         training = _flat(recipe.training.model_dump(mode="json"))
         if recipe.training.select == "metric":  # how dev examples are answered matters, too
-            kept = {"long_inputs", "max_input", "max_new"}
-            training["answers"] = recipe.evaluation.model_dump(mode="json", include=kept)
+            kept = {"long_inputs", "max_input", "max_new", "balance"}
+            training["answers"] = _flat(recipe.evaluation.model_dump(mode="json", include=kept))
         given = entry.settings.model_dump(mode="json", exclude={"id", "title", "metaprompt"})
         return {
             "version": _VERSION,
@@ -247,6 +247,7 @@ def _flat(told: dict[str, Any]) -> dict[str, Any]:
         "placement": (None,),
         "select": ("loss",),
         "tries": ("best",),
+        "balance": (False,),
     }
     return {k: v for k, v in told.items() if v not in usual.get(k, ())}
 

@@ -114,6 +114,11 @@ class EvaluationSettings(Settings):
     long_inputs: Literal["refuse", "truncate"] = "truncate"
     max_new: int | None = Field(None, ge=1, description="most new tokens of an open answer")
     batch_tokens: int | None = Field(None, ge=1)
+    balance: bool = Field(
+        False,
+        description="balance the labels of targets judged by macro F1, over the texts of "
+        "data.dev_examples dev examples (`inference.label_bias`); gold labels are not read for it",
+    )
     sample_seed: int = Field(0, ge=0, description="of the sample of test examples")
 
 

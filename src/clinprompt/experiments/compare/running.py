@@ -27,6 +27,7 @@ from clinprompt.experiments.compare.plan import CellPlan
 from clinprompt.experiments.compare.tuning import Choice, choose
 from clinprompt.experiments.compare.world import World
 from clinprompt.inference.evaluate import Evaluation, evaluate, sample
+from clinprompt.inference.label_bias import counts_labels_alike, measured_bias
 from clinprompt.inference.predictor import Predictor
 from clinprompt.inference.writing import write_atomically
 from clinprompt.training.loop import Interrupted
@@ -144,6 +145,11 @@ def _answer(world: World, plan: CellPlan, cell: Cell, job: Job, given: Given) ->
     predictor = Predictor(job.prepared.placed(given.placement), predictor_settings(settings))
     predictor.add(plan.card, given.prompt, given.shown)
     data = world.data(plan.card).splits
+    if settings.balance and counts_labels_alike(plan.card):
+        texts = sample(data["dev"], world.plan.recipe.data.dev_examples, settings.sample_seed)
+        bias = measured_bias(predictor, plan.card, [one.input for one in texts])
+        predictor.add(plan.card, given.prompt, given.shown, bias)
+        cell.details["label_bias"] = bias
 
     def scored(split: Any, most: int | None) -> tuple[Evaluation, dict[str, Any]]:
         examples = sample(data[split], most, settings.sample_seed)

@@ -109,7 +109,8 @@ class Job:
     @property
     def judging(self) -> Judging:
         """Makes what scores dev answers, as test examples are answered (`predictor_settings`)."""
-        return Judging(predictor_settings(self.recipe.evaluation))
+        evaluation = self.recipe.evaluation
+        return Judging(predictor_settings(evaluation), evaluation.balance)
 
     @property
     def rows(self) -> int:

@@ -20,13 +20,14 @@ from typer.testing import CliRunner
 
 from clinprompt.artifacts.fingerprint import BackboneFingerprint, fingerprint
 from clinprompt.artifacts.peft_adapter import Adapter, AdapterConfig, read_adapter
-from clinprompt.artifacts.peft_export import export_peft
+from clinprompt.artifacts.peft_export import AROUND, export_peft
 from clinprompt.artifacts.peft_import import import_adapter, import_export
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.backbone.model import Backbone
 from clinprompt.backbone.template import Template
 from clinprompt.cli.app import app
 from clinprompt.errors import ClinpromptError
+from clinprompt.inference.label_bias import with_bias
 from clinprompt.prompts import compose, mean_update
 
 FORMS: list[dict[str, Any]] = [
@@ -86,6 +87,17 @@ def test_what_was_exported_comes_back_to_the_bit(backbone, form, tmp_path):
     assert result.exit_code == 0, result.output
     for file in (tmp_path / "set").iterdir():
         assert (tmp_path / "back" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_label_biases_go_along(backbone, tmp_path):
+    prompts = peft_world.prompt_set(backbone)
+    card = next(one for one in prompts.meta.tasks if one.labels)
+    bias = {label: 0.25 * k - 1 for k, label in enumerate(card.labels)}
+    prompts = with_bias(prompts, card.name, bias)
+    export_peft(prompts, tmp_path / "out")
+    assert import_export(tmp_path / "out").digest == prompts.digest
+    around = json.loads((tmp_path / "out" / AROUND).read_text())
+    assert around["label_bias"] == {card.name: bias}
 
 
 @pytest.mark.parametrize("rank", [1, 3])

@@ -26,7 +26,8 @@ class Judging:
 
     Attributes:
         settings: how examples are answered.
-        balance: whether labels of tasks judged by macro F1 are balanced over these examples.
+        balance: whether labels of tasks judged by macro F1 are balanced over these examples, if
+            they are no fewer than the labels.
     """
 
     settings: PredictorSettings
@@ -55,7 +56,8 @@ class Judging:
             for k, (card, some) in enumerate(zip(cards, examples, strict=True)):
                 predictor.add(card, None if prompts is None else prompts[k])
                 scored = evaluate(predictor, card, some, resamples=_RESAMPLES)
-                if self.balance and counts_labels_alike(card):
+                enough = len(some) >= len(card.labels)
+                if self.balance and enough and counts_labels_alike(card):
                     scored = balanced(scored, resamples=_RESAMPLES)
                 found[card.name] = scored.scores.value
             return found

@@ -26,8 +26,10 @@ Backbone = Annotated[
         show_default=False,
     ),
 ]
+# `backbone.floats.Dtype`, whose module loads torch.
+FloatType = Literal["auto", "float32", "bfloat16"]
 Dtype = Annotated[
-    Literal["auto", "float32", "bfloat16"] | None,
+    FloatType | None,
     typer.Option(help="Float type. Default: as in training.", show_default=False),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -186,7 +188,7 @@ def predictor_class(settings: PredictorSettings) -> type[Predictor]:
 def prepare(
     prompts: PromptSet | None,
     backbone: str | None,
-    dtype: Literal["auto", "float32", "bfloat16"] | None,
+    dtype: FloatType | None,
     device: str,
 ) -> Prepared:
     """Load the backbone: the named one, else that of the prompts, else the default one.
@@ -226,7 +228,7 @@ class Loading:
     """Where and how the backbone is loaded, as the options say."""
 
     backbone: str | None
-    dtype: Literal["auto", "float32", "bfloat16"] | None
+    dtype: FloatType | None
     device: str
     threads: int | None
 
@@ -241,9 +243,7 @@ class Loading:
         return prepare(chosen.first, self.backbone, dtype, self.device)
 
 
-def agreed_dtype(
-    sets: Sequence[tuple[Path, PromptSet]], device: str
-) -> Literal["auto", "float32", "bfloat16"]:
+def agreed_dtype(sets: Sequence[tuple[Path, PromptSet]], device: str) -> FloatType:
     """The float type of prompts that are asked together; one that doesn't say goes with any.
 
     Raises:

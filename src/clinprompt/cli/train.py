@@ -105,8 +105,10 @@ def adapt(
     given = [*(overrides or []), *_tracking(track)]
     if trainable is not None:
         given.append(f"adapt.trainable={trainable}")
-    known = {} if parent is None else trained_with(parent)
-    recipe = load_settings(AdaptRecipe, settings, given, defaults=known, seed=seed)
+    recipe = load_settings(AdaptRecipe, settings, given, seed=seed)
+    if parent is not None:
+        known = trained_with(parent, recipe.backbone.device)
+        recipe = load_settings(AdaptRecipe, settings, given, defaults=known, seed=seed)
     cards = [catalogue.find(name) for name in task]
     set_up(threads)
     with stop_on_interrupt() as should_stop:
@@ -132,14 +134,17 @@ def _tracking(track: list[str] | None) -> list[str]:
     return [f"tracking.to=[{', '.join(track)}]"] if track else []
 
 
-def trained_with(parent: PromptSet) -> dict[str, str]:
-    """The backbone and the float type that a metaprompt was trained with, as settings."""
+def trained_with(parent: PromptSet, device: str) -> dict[str, str]:
+    """The backbone and the float type that a metaprompt was trained with, as settings.
+
+    The type is float32 instead where the device does not compute it.
+    """
     from clinprompt.backbone.floats import trained_in
     from clinprompt.backbone.model import choose_device
 
     return {
         "backbone.name": parent.meta.backbone,
-        "backbone.dtype": trained_in(parent.meta.configuration, choose_device("auto")),
+        "backbone.dtype": trained_in(parent.meta.configuration, choose_device(device)),
     }
 
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from clinprompt import metaprompts
 from clinprompt.artifacts.prompt_set import PromptSet
-from clinprompt.backbone.floats import trained_in
+from clinprompt.backbone.floats import Dtype, trained_in
 from clinprompt.backbone.model import choose_device
 from clinprompt.errors import ClinpromptError
 from clinprompt.inference.lmeval.arguments import (
@@ -67,7 +67,7 @@ class ClinpromptLM(TemplateLM):
         task: str | None = None,
         like: str | None = None,
         backbone: str | None = None,
-        dtype: Literal["auto", "float32", "bfloat16"] | None = None,
+        dtype: Dtype | None = None,
         device: str = "auto",
         around: Literal["auto", "card", "none"] = "auto",
         long_inputs: Literal["refuse", "truncate"] = "refuse",

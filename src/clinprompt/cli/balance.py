@@ -45,6 +45,7 @@ def balance(
     to answer nearly always the same. Where labels are rare for good reason, accuracy suffers:
     compare with 'clinprompt evaluate' on dev.
     """
+    from clinprompt import metaprompts
     from clinprompt.artifacts.prompt_set import PromptSet
     from clinprompt.errors import ClinpromptError
     from clinprompt.inference.evaluate import sample
@@ -61,7 +62,7 @@ def balance(
             "CP-CLI-190", "there is something already", file=out, hint="choose another --out"
         )
     set_up(threads)
-    prompts = PromptSet.load(prompt_dir)
+    prompts = PromptSet.load(metaprompts.find(prompt_dir))
     card = select(prompts, task, note=note).card
     require_balanceable(card)
     data = load(card, resolve_data_root(data_root), splits=(split,))

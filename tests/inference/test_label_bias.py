@@ -162,8 +162,9 @@ def test_biases_of_other_tasks_or_labels_are_refused() -> None:
         with_bias(prompts, "nli", {"entailment": 1.0})
     with pytest.raises(ClinpromptError, match="CP-INF-482"):
         of(prompts).add(NLI, None, bias={"entailment": 1.0})
-    with pytest.raises(ClinpromptError, match="CP-INF-482"):
-        of(prompts).add(world.card("summary"), None, bias={"entailment": 1.0})
+    for name, bias in (("summary", {"entailment": 1.0}), ("choice", {}), ("mentions", {"Drug": 1})):
+        with pytest.raises(ClinpromptError, match="CP-INF-482"):
+            of(prompts).add(world.card(name), None, bias=bias)
 
 
 def test_a_mean_of_prompts_has_no_biases() -> None:

@@ -31,7 +31,7 @@ from clinprompt.inference import reading
 from clinprompt.inference.batches import Size, batches
 from clinprompt.inference.decoding import OpenAnswers, ask_behind, no_memory
 from clinprompt.inference.grounding import Grounder, Grounding
-from clinprompt.inference.limits import LIMITS, AnswerLimit
+from clinprompt.inference.limits import LIMITS, AnswerLimit, Place, shortened
 from clinprompt.inference.notewise import Laid, laid, note_batches, shares_notes, together
 from clinprompt.inference.requests import (
     Prediction,
@@ -45,7 +45,7 @@ from clinprompt.tasks.card import Card
 from clinprompt.training.data import written
 from clinprompt.training.prepare import Prepared
 from clinprompt.training.settings import BackboneSettings
-from clinprompt.verbalize.fit import Fitted, cut
+from clinprompt.verbalize.fit import Fitted
 
 
 @dataclass
@@ -165,12 +165,7 @@ class Predictor:
                 f"backbone needs [P, {hidden}]",
             )
         on_device = None if prompt is None else prompt.detach().to(self.backbone.device)
-        if bias is not None and (not card.closed or set(bias) != set(card.labels)):
-            raise ClinpromptError(
-                "CP-INF-482",
-                f"the label biases of task '{card.name}' are for {', '.join(bias)}, and its labels "
-                f"are {', '.join(card.labels) or 'none'}",
-            )
+        reading.check_bias(card, bias)
         fixed = [*self.codec.fixed(verbalize.instruction(card)), *shown]
         task = _Task(card, on_device, fixed, bias)
         context = self.backbone.context_length
@@ -207,8 +202,12 @@ class Predictor:
         ids, shared = written(self.codec, task.card, [request.input])[0]
         seen = Fitted(request.input, ids)
         if len(ids) > most:
-            shorter = self._shortened(request, len(ids), most, encode, fits=len(ids) <= room)
-            seen = shorter or seen
+            context, truncate = (
+                self.backbone.context_length,
+                self.settings.long_inputs == "truncate",
+            )
+            place = Place(context, task.length, most, fits=len(ids) <= room)
+            seen = shortened(request, len(ids), place, encode, truncate=truncate) or seen
             shared = written(self.codec, task.card, [seen.input])[0][1]
         max_new = 0 if options else limit.of(len(seen.ids) - self.codec.around)
         return Row(request.task, seen, options, option_ids, max_new, shared)
@@ -298,35 +297,6 @@ class Predictor:
             task.option_ids[words] = tuple(map(tuple, self.codec.answers(words)))
         return task.option_ids[words]
 
-    def _shortened(
-        self,
-        request: Request,
-        tokens: int,
-        most: int,
-        encode: Callable[[Input], list[int]],
-        *,
-        fits: bool,
-    ) -> Fitted | None:
-        """The input cut to `most` tokens; None if it can't be, and the whole of it fits anyway."""
-        prefix, context = self._tasks[request.task].length, self.backbone.context_length
-        where = f"task '{request.task}': input '{request.id}' has {tokens} tokens"
-        if self.settings.long_inputs != "truncate":
-            raise ClinpromptError(
-                "CP-INF-006",
-                f"{where}, and there is room for {max(0, most)} (context {context}, prompt and "
-                f"instruction {prefix}, the rest is for the answer)",
-                hint="--long-inputs window reads such texts piece by piece, --long-inputs "
-                "truncate leaves out their end",
-            )
-        seen = cut(request.input, most, encode)
-        if seen is None and not fits:
-            raise ClinpromptError(
-                "CP-INF-007",
-                f"{where}, and with room for {max(0, most)} nothing would be left of its text",
-                hint="shorten question, choices or hypothesis, or bring marked mentions together",
-            )
-        return seen
-
     def _size(self, row: Row) -> Size:
         answer = answers.option_columns(row.option_ids) if row.options else row.max_new
         prefix, text = self._tasks[row.task].length, len(row.seen.ids)
@@ -378,11 +348,11 @@ class Predictor:
             batch.places,
             batch.soft,
         )
-        return [self._chosen(row, score) for row, score in zip(rows, scores, strict=True)]
-
-    def _chosen(self, row: Row, scores: Tensor) -> Prediction:
-        task, found = self._tasks[row.task], reading.chosen(row, scores)
-        return found if task.bias is None else reading.shifted(task.card, found, task.bias)
+        tasks = [self._tasks[row.task] for row in rows]
+        return [
+            reading.shifted(task.card, reading.chosen(row, score), task.bias)
+            for task, row, score in zip(tasks, rows, scores, strict=True)
+        ]
 
     def _generate(self, rows: Sequence[Row]) -> Iterator[tuple[int, Prediction]]:
         """Place and answer of open rows, in the order of ending."""

@@ -162,12 +162,30 @@ def chosen(row: Row, scores: Tensor) -> Prediction:
     )
 
 
-def shifted(card: Card, prediction: Prediction, bias: Mapping[str, float]) -> Prediction:
+def check_bias(card: Card, bias: Mapping[str, float] | None) -> None:
+    """Refuse biases that are not for exactly the labels that a task chooses among.
+
+    Raises:
+        ClinpromptError: CP-INF-482.
+    """
+    fits = card.closed and bool(card.labels)
+    if bias is not None and not (fits and set(bias) == set(card.labels)):
+        raise ClinpromptError(
+            "CP-INF-482",
+            f"the label biases of task '{card.name}' are for {', '.join(bias) or 'nothing'}, and "
+            f"its labels are {', '.join(card.labels) or 'none'}",
+        )
+
+
+def shifted(card: Card, prediction: Prediction, bias: Mapping[str, float] | None) -> Prediction:
     """A closed answer as if each label's log-score were larger by its bias.
 
     Args:
-        bias: of each of the card's labels; any constant on all of them changes nothing.
+        bias: of each of the card's labels; any constant on all of them changes nothing. None is
+            none at all.
     """
+    if bias is None:
+        return prediction
     assert prediction.probabilities is not None
     top = max(bias.values())
     weights = {

@@ -28,16 +28,15 @@ from clinprompt.inference.evaluate import Evaluation
 from clinprompt.inference.predictor import Predictor
 from clinprompt.inference.requests import Prediction, Request
 from clinprompt.metrics import score
-from clinprompt.tasks.card import Card, Form
+from clinprompt.tasks.card import Card
 
-FORMS: tuple[Form, ...] = ("label", "pair")  # the same labels are to choose from each time
 _SMALLEST = 1e-30  # probabilities are float32: what is less may have become 0
 _SCALINGS, _STEPS, _TOLERANCE = 20, 200, 1e-10
 
 
 def counts_labels_alike(card: Card) -> bool:
     """Whether a task is judged by a metric in which each label weighs the same, however rare."""
-    return card.form in FORMS and card.metric == "macro_f1"
+    return card.form in reading.LABELS and card.metric == "macro_f1"
 
 
 def matching_bias(log_scores: Tensor, prior: Tensor) -> Tensor:
@@ -87,7 +86,7 @@ def require_balanceable(card: Card) -> None:
     Raises:
         ClinpromptError: CP-INF-480.
     """
-    if card.form not in FORMS:
+    if card.form not in reading.LABELS:
         raise ClinpromptError(
             "CP-INF-480",
             f"task '{card.name}' (form {card.form}) does not choose one of the same labels each "

@@ -202,11 +202,9 @@ class Predictor:
         ids, shared = written(self.codec, task.card, [request.input])[0]
         seen = Fitted(request.input, ids)
         if len(ids) > most:
-            context, truncate = (
-                self.backbone.context_length,
-                self.settings.long_inputs == "truncate",
-            )
-            place = Place(context, task.length, most, fits=len(ids) <= room)
+            truncate = self.settings.long_inputs == "truncate"
+            context, fits = self.backbone.context_length, len(ids) <= room
+            place = Place(context, task.length, most, fits)
             seen = shortened(request, len(ids), place, encode, truncate=truncate) or seen
             shared = written(self.codec, task.card, [seen.input])[0][1]
         max_new = 0 if options else limit.of(len(seen.ids) - self.codec.around)

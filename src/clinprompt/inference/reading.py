@@ -27,6 +27,7 @@ from clinprompt.tasks.card import Card, Form
 from clinprompt.verbalize.parsed import NONE, words_of
 
 LISTS: tuple[Form, ...] = ("mentions", "list")  # answers of one line each
+LABELS: tuple[Form, ...] = ("label", "pair")  # the same labels are to choose from each time
 
 
 def read(
@@ -168,8 +169,7 @@ def check_bias(card: Card, bias: Mapping[str, float] | None) -> None:
     Raises:
         ClinpromptError: CP-INF-482.
     """
-    fits = card.closed and bool(card.labels)
-    if bias is not None and not (fits and set(bias) == set(card.labels)):
+    if bias is not None and (card.form not in LABELS or set(bias) != set(card.labels)):
         raise ClinpromptError(
             "CP-INF-482",
             f"the label biases of task '{card.name}' are for {', '.join(bias) or 'nothing'}, and "

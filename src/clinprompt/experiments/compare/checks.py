@@ -116,8 +116,10 @@ def _data(world: World, found: Complaints) -> tuple[Card, ...]:
 def _balance(world: World, card: Card) -> Complaints:
     """Too few dev texts to balance a target's labels over."""
     recipe = world.plan.recipe
+    if not (recipe.evaluation.balance and counts_labels_alike(card)):
+        return []
     texts = min(recipe.data.dev_examples, len(world.data(card).splits["dev"]))
-    if not (recipe.evaluation.balance and counts_labels_alike(card)) or texts >= len(card.labels):
+    if texts >= len(card.labels):
         return []
     return [
         ClinpromptError(

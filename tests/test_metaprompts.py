@@ -35,8 +35,9 @@ def test_a_bundled_metaprompt_is_whole_open_and_small(name: str) -> None:
     assert found.meta.kind == "metaprompt"
     folder = metaprompts.find(name)
     assert sum(file.stat().st_size for file in folder.iterdir()) < 2_000_000
-    suite = find_suite("open")
+    suite = find_suite(str(found.meta.configuration["suite"]))
     assert found.meta.names == [card.name for card in suite.sources]
+    assert not {card.name for card in suite.targets} & set(found.meta.names)
     for card in found.meta.tasks:
         assert card.access == "open", card.name
         # A card that changed asks for something else than the prompt was trained on.

@@ -45,6 +45,18 @@ def test_what_bundled_suites_leave_out_fits_their_cards(name: str) -> None:
         assert all(ids for ids in drops.ids.values())
 
 
+def test_the_open_suite_with_synthetic_sources() -> None:
+    """The open suite, the synthetic suite, and a corpus with two types."""
+    plain, synthetic, found = (find_suite(n) for n in ("open", "synthetic", "open-synthetic"))
+    assert found.targets == plain.targets
+    more = [card.name for card in found.sources[len(plain.sources) :]]
+    assert found.sources[: len(plain.sources)] == plain.sources
+    assert set(more) == {"bc5cdr", *(card.name for card in synthetic.cards)}
+    # One corpus under two cards: what leaks of the one leaks of the other.
+    leaks, known = found.drops()["bc5cdr"], plain.drops()["bc5cdr-disease"]
+    assert {k: set(v) for k, v in leaks.ids.items()} == {k: set(v) for k, v in known.ids.items()}
+
+
 def test_an_unknown_suite() -> None:
     with pytest.raises(ClinpromptError, match=r"CP-TASK-030.*did you mean 'open'"):
         find_suite("opne")

@@ -28,6 +28,7 @@ from clinprompt.cli import (
     quickstart,
     report,
     score,
+    share,
     show,
     stats,
     tasks,
@@ -121,3 +122,4 @@ app.command("lm-eval", context_settings=lmeval.PASSED_ON)(lmeval.lm_eval)
 app.command("plan")(plan.plan)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("share")(share.share)

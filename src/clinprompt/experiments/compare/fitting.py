@@ -22,6 +22,7 @@ from clinprompt.inference.writing import write_atomically
 from clinprompt.training.loop import DEV_NOT_FINITE, NOT_FINITE, Interrupted, Outcome
 
 _FILE, _IDENTITY, _SPENT = "try.json", "identity", "seconds"
+RESULT_FILES = (_FILE, _IDENTITY)  # of a try: what it reached, for which recipe
 # Rates that are too high are a result; a full disk or memory is not.
 _DIVERGED = (NOT_FINITE, DEV_NOT_FINITE)
 

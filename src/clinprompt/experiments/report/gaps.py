@@ -15,6 +15,7 @@ import numpy as np
 
 from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare.cell import PREDICTIONS_FILE, Shots
+from clinprompt.experiments.compare.draws import Draws, examples_digest, read_draws
 from clinprompt.experiments.report.reading import Results, Slot
 from clinprompt.experiments.report.rebuilt import rebuilt
 from clinprompt.metrics import bootstrap_draws
@@ -51,14 +52,6 @@ class Gap:
         return "win" if self.low > 0 else "loss" if self.high < 0 else "tie"
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """A cell's bootstrap draws [R], and the test examples that they are over."""
-
-    draws: Array
-    examples: frozenset[tuple[str, str]]
-
-
 @dataclass
 class Gaps:
     """Differences by place; what is computed once is kept.
@@ -70,7 +63,7 @@ class Gaps:
 
     results: Results
     problems: dict[str, None] = field(default_factory=dict)
-    _cells: dict[str, _Drawn | None] = field(default_factory=dict)
+    _cells: dict[str, Draws | None] = field(default_factory=dict)
     _cards: dict[str, Card | None] = field(default_factory=dict)
 
     def at(
@@ -128,17 +121,20 @@ class Gaps:
     ) -> tuple[float, Array | None]:
         """The mean difference of some seeds, and its draws [R] where they are known."""
         value = fmean(_value(ours) - _value(theirs) for ours, theirs in pairs)
-        drawn = [(self._drawn(ours), self._drawn(theirs)) for ours, theirs in pairs]
+        drawn = [(self.drawn(ours), self.drawn(theirs)) for ours, theirs in pairs]
         known = [(a, b) for a, b in drawn if a is not None and b is not None]
         if len(known) < len(pairs):
             return value, None
         if len({one.examples for pair in known for one in pair}) > 1:
             self.problems[f"{target}: the test examples of {method} and {reference} differ"] = None
             return value, None
-        return value, np.mean([a.draws - b.draws for a, b in known], axis=0)
+        return value, np.mean([np.subtract(a.draws, b.draws) for a, b in known], axis=0)
 
-    def _drawn(self, slot: Slot) -> _Drawn | None:
-        """The draws of a finished cell; None (and a problem) if they can't be had."""
+    def drawn(self, slot: Slot) -> Draws | None:
+        """The draws of a finished cell; None (and a problem) if they can't be had.
+
+        They are made of its predictions, or read where those were left out (`experiments.share`).
+        """
         if slot.plan.id not in self._cells:
             try:
                 self._cells[slot.plan.id] = self._draw(slot)
@@ -147,29 +143,44 @@ class Gaps:
                 self._cells[slot.plan.id] = None
         return self._cells[slot.plan.id]
 
-    def _draw(self, slot: Slot) -> _Drawn | None:
+    def _draw(self, slot: Slot) -> Draws | None:
         target = slot.plan.key.target
+        settings = self.results.plan.recipe.get("statistics") or {}
+        resamples = int(settings.get("resamples", 1000))
+        # Targets are drawn apart, so that their draws are independent.
+        seed = int(settings.get("seed", 0)) + 1 + self.results.targets.index(target)
+        folder = slot.plan.key.folder(self.results.folder)
+        if not (folder / PREDICTIONS_FILE).exists() and (kept := read_draws(folder)) is not None:
+            asked = (slot.plan.metric, resamples, seed)
+            if (kept.metric, len(kept.draws), kept.seed) == asked and self._fits(slot, kept.value):
+                return kept
+            self.problems[f"{slot.plan.id}: its draws were made for another recipe or score"] = None
+            return None
         card = self._card(target)
         if card is None:
             self.problems[f"{target}: its task card is not at hand"] = None
             return None
-        items = rebuilt(card, slot.plan.key.folder(self.results.folder) / PREDICTIONS_FILE)
+        items = rebuilt(card, folder / PREDICTIONS_FILE)
         if not items:
             self.problems[f"{slot.plan.id}: no predictions lie beside it"] = None
             return None
-        settings = self.results.plan.recipe.get("statistics") or {}
         value, draws = bootstrap_draws(
-            card,
-            items,
-            metric=slot.plan.metric,
-            resamples=int(settings.get("resamples", 1000)),
-            # Targets are drawn apart, so that their draws are independent.
-            seed=int(settings.get("seed", 0)) + 1 + self.results.targets.index(target),
+            card, items, metric=slot.plan.metric, resamples=resamples, seed=seed
         )
-        if abs(value - _value(slot)) > _SAME:
+        if not self._fits(slot, value):
             self.problems[f"{slot.plan.id}: its predictions do not give its score"] = None
             return None
-        return _Drawn(draws, frozenset((item.id, item.document) for item in items))
+        return Draws(
+            metric=slot.plan.metric,
+            value=value,
+            seed=seed,
+            examples=examples_digest((item.id, item.document) for item in items),
+            draws=draws.tolist(),
+        )
+
+    @staticmethod
+    def _fits(slot: Slot, value: float) -> bool:
+        return abs(value - _value(slot)) <= _SAME
 
     def _card(self, target: str) -> Card | None:
         if target not in self._cards:

@@ -50,13 +50,14 @@ def test_a_bundled_metaprompt_is_whole_open_and_small(name: str) -> None:
 @pytest.mark.skipif(
     cached("smollm2") is None, reason="run 'clinprompt backbone fetch smollm2' first"
 )
-def test_a_bundled_metaprompt_annotates_a_note_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bundled_metaprompt_annotates_a_note_at_once(name: str, tmp_path: Path) -> None:
     text = "A 63-year-old man developed hypertension and renal failure after taking cyclosporine."
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "1.txt").write_text(text)
     asked = ["--task", "bc5cdr-disease,bc5cdr-chemical", "--to", "brat"]
     places = ["-i", str(tmp_path / "notes"), "-o", str(tmp_path / "out")]
-    result = CliRunner().invoke(app, ["predict", "open-smollm2", *asked, *places])
+    result = CliRunner().invoke(app, ["predict", name, *asked, *places])
     assert result.exit_code == 0, result.output
     (note,) = formats.read("brat", tmp_path / "out" / "brat", Report())
     found = {(one.label, one.surface(note.text)) for one in note.mentions}

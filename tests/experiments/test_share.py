@@ -87,8 +87,20 @@ def test_predictions_that_do_not_give_the_score_are_said(tmp_path):
     assert CANARY not in result.output
 
 
-@pytest.mark.parametrize("change", [{"seed": 9}, {"value": 1.0}, {"metric": "accuracy"}])
-def test_draws_of_another_recipe_or_score_are_not_used(shared, tmp_path, change):
+OTHER_RECIPE = "its draws were made for another recipe or score"
+OTHER_EXAMPLES = "test examples of mpt and lora differ"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 9}, OTHER_RECIPE),
+        ({"value": 1.0}, OTHER_RECIPE),
+        ({"metric": "accuracy"}, OTHER_RECIPE),
+        ({"examples": examples_digest([("another", "one")])}, OTHER_EXAMPLES),
+    ],
+)
+def test_draws_that_do_not_belong_are_not_used(shared, tmp_path, change, said):
     _, copy = shared
     share(copy, tmp_path / "c")
     draws = read_draws(tmp_path / "c" / MPT)
@@ -96,19 +108,7 @@ def test_draws_of_another_recipe_or_score_are_not_used(shared, tmp_path, change)
     draws.model_copy(update=change).write(tmp_path / "c" / MPT)
     gaps = Gaps(read(tmp_path / "c"))
     assert gaps.at(BACKBONE, "scinli", "mpt", "lora", 32).low is None
-    assert "its draws were made for another recipe or score" in " ".join(gaps.problems)
-
-
-def test_draws_over_other_examples_are_not_paired(shared, tmp_path):
-    _, copy = shared
-    share(copy, tmp_path / "c")
-    draws = read_draws(tmp_path / "c" / MPT)
-    assert draws is not None
-    other = {"examples": examples_digest([("another", "one")])}
-    draws.model_copy(update=other).write(tmp_path / "c" / MPT)
-    gaps = Gaps(read(tmp_path / "c"))
-    assert gaps.at(BACKBONE, "scinli", "mpt", "lora", 32).low is None
-    assert "test examples of mpt and lora differ" in " ".join(gaps.problems)
+    assert said in " ".join(gaps.problems)
 
 
 def test_broken_draws_are_a_problem_of_their_cell_alone(shared, tmp_path):
@@ -154,6 +154,28 @@ def test_a_comparison_goes_on_in_a_copy_without_running_anything_again(tmp_path)
     for name, cell in expected.items():
         assert found[name].chosen == cell.chosen
         assert found[name].main == cell.main
-    # A cell with its predictions and one with draws alone are paired like two with predictions.
     assert json.loads((copy / "compare.json").read_text())["cells"]
     assert not Gaps(read(copy)).problems
+
+
+def test_a_cell_with_draws_alone_is_paired_with_one_that_has_its_predictions(tmp_path):
+    fields = write_world(tmp_path)
+    fields |= {"shots": [4], "methods": fields["methods"][2:4]}  # pt and mpt
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    compared(fields, original, only=("*/mpt-*",))
+    share(original, copy)
+    compared(fields, original)
+    compared(fields, copy)
+    assert len(list(copy.rglob("predictions.jsonl"))) == 2  # of pt alone
+    expected, found = (Gaps(read(folder)) for folder in (original, copy))
+    for target in ("asked", "marked"):
+        mine, theirs = (one.at("tiny", target, "mpt", "pt", 4) for one in (found, expected))
+        assert mine.value == theirs.value
+        assert (mine.low, mine.high) == pytest.approx((theirs.low, theirs.high), abs=1e-5)
+    assert not found.problems
+
+
+def test_the_empty_folder_one_stands_in_can_be_written_to(shared, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    share(shared[0], Path())
+    assert (tmp_path / "compare.json").is_file()

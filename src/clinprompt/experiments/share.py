@@ -13,7 +13,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinprompt.artifacts.staging import building
+from clinprompt.artifacts import staging
 from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare.cell import CELL_FILE, COMPARISON_FILE, SOURCE_FILE
 from clinprompt.experiments.compare.fitting import RESULT_FILES
@@ -62,8 +62,10 @@ def share(folder: Path, out: Path) -> Shared:
     gaps = Gaps(results)
     done = [slot for slot in results.slots if slot.done is not None]
     drawn = {slot.plan.id: gaps.drawn(slot) for slot in done}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with building(out) as made:
+    target = out.resolve()  # `.` has no name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging.recover(target)
+    with staging.building(target) as made:
         for pattern in _KEPT:
             for file in sorted(folder.glob(pattern)):
                 place = made / file.relative_to(folder)
@@ -73,8 +75,6 @@ def share(folder: Path, out: Path) -> Shared:
             draws = drawn[slot.plan.id]
             if draws is not None:
                 draws.write(slot.plan.key.folder(made))
-        if out.exists():
-            out.rmdir()
-        made.replace(out)
+        made.replace(target)  # an empty folder gives way
     paired = sum(draws is not None for draws in drawn.values())
     return Shared(len(done), paired, tuple(gaps.problems))

@@ -29,6 +29,7 @@ METHODS: list[Any] = [
         "groups": "all",
         "rates": [{"shared": 0.05, "vectors": 0.03}, {"shared": 0.5, "vectors": 0.03}],
     },
+    {"name": "mpt-lora", "rates": [{"weights": 0.001}, {"weights": 0.01}]},
     {"name": "lora", "rank": 2, "alpha": 4, "rates": [{"weights": 0.001}, {"weights": 0.01}]},
     {"name": "fine-tuning", "rates": [{"weights": 0.0001}, {"weights": 0.001}]},
 ]

@@ -39,7 +39,9 @@ def learned(folder: Path) -> dict[str, Tensor]:
     return safetensors.torch.load_file(file)
 
 
-@pytest.mark.parametrize("name", ["pt", "mpt", "mpt-vectors", "mpt-grouped", "lora", "fine-tuning"])
+@pytest.mark.parametrize(
+    "name", ["pt", "mpt", "mpt-vectors", "mpt-grouped", "mpt-lora", "lora", "fine-tuning"]
+)
 def test_a_cell_answers_with_the_mean_of_its_tries(
     fields: dict[str, Any], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

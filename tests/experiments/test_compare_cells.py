@@ -18,7 +18,7 @@ from clinprompt.tasks import catalogue
 from clinprompt.tasks.loading import load
 from clinprompt.training.loop import Interrupted
 
-TRAINED = ("pt", "mpt", "mpt-vectors", "mpt-grouped", "lora", "fine-tuning")
+TRAINED = ("pt", "mpt", "mpt-vectors", "mpt-grouped", "mpt-lora", "lora", "fine-tuning")
 P, H, BACKBONE = toy.LENGTH, 32, toy.prepared().backbone
 PT = [{"name": "pt", "rates": [{"shared": 0.05}]}]
 

@@ -37,6 +37,7 @@ def test_rows_of_the_table_come_before_columns(fields, tmp_path):
         "mpt",
         "mpt-vectors",
         "mpt-grouped",
+        "mpt-lora",
         "lora",
         "fine-tuning",
     ]
@@ -100,8 +101,8 @@ def test_ray_does_what_others_need_first(fields, tmp_path):
     groups = stages(world, world.plan.cells)
     assert [{work.kind for work in group} for group in groups] == [{"tries"}, {"fitting"}, {"cell"}]
     tries, fittings, cells = groups
-    # 5 methods x 2 targets x 2 shots alone, grouped once for both targets
-    assert len(tries) == 5 * 2 * 2 + 2
+    # 6 methods x 2 targets x 2 shots alone, grouped once for both targets
+    assert len(tries) == 6 * 2 * 2 + 2
     assert len(fittings) == 2 * 2
     assert [work.id for work in cells] == [one.key.id for one in world.plan.cells]
     none = stages(world, [one for one in world.plan.cells if one.key.method == "bare"])

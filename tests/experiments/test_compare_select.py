@@ -37,7 +37,7 @@ def trained(cells):
 def test_every_trained_method_keeps_the_state_with_the_best_dev_score(chosen):
     cells = trained(chosen[1])
     assert {cell.key.method for cell in cells.values()} == {
-        "pt", "mpt", "mpt-vectors", "mpt-grouped", "lora", "fine-tuning",
+        "pt", "mpt", "mpt-vectors", "mpt-grouped", "mpt-lora", "lora", "fine-tuning",
     }  # fmt: skip
     for cell in cells.values():
         own = len(cell.history[0].dev) == 1
@@ -76,7 +76,7 @@ def judged(monkeypatch, scores):
     monkeypatch.setattr(Judging, "__call__", judging)
 
 
-@pytest.mark.parametrize("method", ["pt", "mpt", "lora", "fine-tuning"])
+@pytest.mark.parametrize("method", ["pt", "mpt", "mpt-lora", "lora", "fine-tuning"])
 def test_a_better_answer_beats_a_lower_loss(fields, tmp_path, monkeypatch, method):
     """Of seven evaluations the third has the best score, whatever the losses are."""
     judged(monkeypatch, [0.0, 10.0, 50.0, 10.0, 0.0, 20.0, 20.0])

@@ -12,7 +12,7 @@ from tests.experiments import compare_world as cw
 from clinprompt.backbone.after import Notes
 from clinprompt.backbone.lean.decoder import changed
 from clinprompt.experiments.compare.methods import METHODS
-from clinprompt.experiments.compare.methods.weights import Masters
+from clinprompt.experiments.compare.methods.fine_tuning import Masters
 from clinprompt.experiments.compare.plan import Unit
 from clinprompt.training.batch import Item, prefix_of, row_losses, run_step
 from clinprompt.training.prepare import prepare_tasks
@@ -95,7 +95,7 @@ def test_gradients_equal_those_of_a_forward_without_shared_prefix(fields, tmp_pa
         assert float((mine - naive).norm() / naive.norm()) < 1e-4
 
 
-@pytest.mark.parametrize("method", ["lora", "fine-tuning"])
+@pytest.mark.parametrize("method", ["lora", "mpt-lora", "fine-tuning"])
 def test_the_backbone_is_the_same_to_the_last_bit_afterwards(fields, tmp_path, method):
     job = job_of(fields, tmp_path, method)
     backbone = job.prepared.backbone
@@ -116,7 +116,7 @@ def test_the_backbone_is_the_same_to_the_last_bit_afterwards(fields, tmp_path, m
     assert changed(backbone.lean.decoder) is None
 
 
-@pytest.mark.parametrize("method", ["lora", "fine-tuning"])
+@pytest.mark.parametrize("method", ["lora", "mpt-lora", "fine-tuning"])
 def test_the_backbone_is_restored_after_a_failure(fields, tmp_path, method):
     job = job_of(fields, tmp_path, method)
     before = logits_of(job.prepared.backbone)
@@ -129,7 +129,7 @@ def test_the_backbone_is_restored_after_a_failure(fields, tmp_path, method):
         assert torch.equal(logits_of(job.prepared.backbone), before)
 
 
-@pytest.mark.parametrize("method", ["lora", "fine-tuning"])
+@pytest.mark.parametrize("method", ["lora", "mpt-lora", "fine-tuning"])
 def test_what_is_saved_gives_the_dev_loss_that_was_reached(fields, tmp_path, method):
     """The best state is what is saved, and what is loaded is what was saved."""
     from clinprompt.training.batch import row_losses
@@ -139,8 +139,9 @@ def test_what_is_saved_gives_the_dev_loss_that_was_reached(fields, tmp_path, met
     fit = METHODS[method].fit(job, {"weights": 0.02}, tmp_path / "try")
     tasks = prepare_tasks(job.prepared, job.cards, job.splits, job.recipe.data, 0)
     with METHODS[method].answering(job, tmp_path / "try") as given, torch.no_grad():
-        assert given[job.cards[0].name].prompt is None
-        before = prefix_of(backbone, None, [tasks[0].fixed])
+        prompt = given[job.cards[0].name].prompt
+        assert (prompt is None) == (method != "mpt-lora")
+        before = prefix_of(backbone, None if prompt is None else prompt[None], [tasks[0].fixed])
         items = [Item(row, 0) for row in tasks[0].rows["dev"]]
         loss = row_losses(backbone, before, items, microbatch_tokens=256)[0]
     assert loss == pytest.approx(fit.outcome.best["mean"], abs=1e-5)
@@ -195,7 +196,7 @@ def test_all_methods_draw_the_same_examples(fields, tmp_path, monkeypatch):
     from clinprompt.training import loop
 
     seen: dict[str, list[list[str]]] = {}
-    for method in ("pt", "mpt", "mpt-vectors", "lora", "fine-tuning"):
+    for method in ("pt", "mpt", "mpt-vectors", "mpt-lora", "lora", "fine-tuning"):
         steps = seen.setdefault(method, [])
 
         def noting(backbone, before, items, *, steps=steps, **rest):

@@ -56,6 +56,7 @@ def comparison(cards: list[Path], source: Path, model: Path, **changes: Any) -> 
                 "groups": "all",
                 "rates": [{"shared": 0.1, "vectors": 0.1}] * 2,
             },
+            {"name": "mpt-lora", "rates": [{"weights": 0.1}, {"weights": 0.2}]},
             {"name": "lora", "rank": 2, "rates": [{"weights": 0.1}, {"weights": 0.2}]},
             {"name": "fine-tuning", "rates": [{"weights": 0.1}, {"weights": 0.2}]},
         ],
@@ -143,6 +144,7 @@ def test_every_kind_of_method_is_measured_and_leaves_no_trace(
         {"name": "pt", "id": "pt-after", "placement": "after", "rates": [{"shared": 0.1}]},
         {"name": "pt", "id": "pt-deep", "depth": "layers", "rates": [{"shared": 0.1}]},
         {"name": "lora", "rank": 2, "rates": [{"weights": 0.1}]},
+        {"name": "mpt-lora", "rates": [{"weights": 0.1}]},
         {"name": "fine-tuning", "rates": [{"weights": 0.1}]},
         {"name": "fine-tuning", "id": "late", "placement": "after", "rates": [{"weights": 0.1}]},
     ]
@@ -154,8 +156,13 @@ def test_every_kind_of_method_is_measured_and_leaves_no_trace(
         if stage.group != "answers":
             assert stage.measured is not None and stage.seconds > 0, stage.name
             by_group.setdefault(stage.group.split(",")[0], []).append(stage)
-    assert {"pt", "pt-after", "pt-deep", "lora", "fine-tuning", "late"} <= set(by_group)
-    for name in ("pt-after", "pt-deep", "lora"):  # three targets: two are run, one is not
+    assert {"pt", "pt-after", "pt-deep", "mpt-lora", "lora", "fine-tuning", "late"} <= set(by_group)
+    for name in (
+        "pt-after",
+        "pt-deep",
+        "mpt-lora",
+        "lora",
+    ):  # three targets: two are run, one is not
         first, second, third = (stage.measured for stage in by_group[name])
         assert first.steps >= 2 and second.steps >= 2 and third.steps == 0
         if second.peak is not None:
@@ -223,7 +230,7 @@ def test_a_comparison_counts_every_cell(cards: list[Path], source: Path, model: 
     (found,) = plan_comparison(recipe, QUICK)
     table = {line.name: line for line in lines(found.stages)}
     # Two targets, two seeds; in the first seed both sets of rates are tried.
-    for name in ("pt", "mpt", "mpt-vectors", "lora", "fine-tuning"):
+    for name in ("pt", "mpt", "mpt-vectors", "mpt-lora", "lora", "fine-tuning"):
         assert table[f"{name}, 4 shots"].runs == 2 * (2 + 1)
     assert table["mpt-grouped, full shots"].runs == 2 + 1  # both targets at once
     p, h = toy.LENGTH, 32
@@ -231,11 +238,12 @@ def test_a_comparison_counts_every_cell(cards: list[Path], source: Path, model: 
     assert table["mpt, 4 shots"].trainable == p * h + p + h
     assert table["mpt-vectors, 4 shots"].trainable == p + h
     assert table["mpt-grouped, 4 shots"].trainable == p * h + 2 * (p + h)
+    assert table["mpt-lora, 4 shots"].trainable == 4 * ((32 + 32) + (32 + 16))
     assert table["lora, 4 shots"].trainable == 4 * 2 * ((32 + 32) + (32 + 16))
     assert table["fine-tuning, 4 shots"].trainable == found.shape.parameters
     assert "mpt, 0 shots" not in table
-    # bare and mpt at 0, in-context at 2, five methods at two numbers of shots, and groups.
-    assert table["answers"].runs == 2 * 2 * (1 + 1 + 1 + 2 * 6)
+    # bare and mpt at 0, in-context at 2, six methods at two numbers of shots, and groups.
+    assert table["answers"].runs == 2 * 2 * (1 + 1 + 1 + 2 * 7)
     assert found.seconds == pytest.approx(sum(line.seconds for line in table.values()))
 
 
@@ -259,7 +267,7 @@ def test_dev_answers_that_choose_states_are_counted(
     (before,), (found,) = plan_comparison(by_loss, QUICK), plan_comparison(by_metric, QUICK)
     tables = [{one.name: one for one in lines(each.stages)} for each in (before, found)]
     # 6 fittings a method and number of shots (mpt-grouped: 3 of both targets), three rounds each.
-    assert tables[1]["dev answers"].runs == 3 * 2 * (5 * 6 + 3 * 2)
+    assert tables[1]["dev answers"].runs == 3 * 2 * (6 * 6 + 3 * 2)
     assert "dev answers" not in tables[0]
     assert {k: v for k, v in tables[1].items() if k != "dev answers"}.keys() == tables[0].keys()
     dev = [one.flops * one.repeats for one in found.stages if one.group == "dev answers"]

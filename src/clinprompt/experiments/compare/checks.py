@@ -59,6 +59,15 @@ def _sources(plan: Plan) -> Complaints:
                         hint="set source.recipe (such as open-cpu) or source.metaprompt (a folder)",
                     )
                 )
+            elif source.placement not in entry.method.placements:
+                found.append(
+                    ClinpromptError(
+                        "CP-EXP-127",
+                        f"method '{entry.id}' can't use a metaprompt with placement "
+                        f"'{source.placement}'",
+                        hint=f"one with placement {', '.join(entry.method.placements)} is needed",
+                    )
+                )
             both = sorted(set(source.tasks) & {card.name for card in plan.cards})
             if both:
                 found.append(

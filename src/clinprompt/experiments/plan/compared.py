@@ -11,9 +11,12 @@ from clinprompt import verbalize
 from clinprompt.backbone.template import Placement
 from clinprompt.experiments.compare.cell import Shots
 from clinprompt.experiments.compare.methods import Entry
+from clinprompt.experiments.compare.methods.fine_tuning import FineTuning
+from clinprompt.experiments.compare.methods.lora import Lora
+from clinprompt.experiments.compare.methods.metaprompt_lora import MetapromptLora
 from clinprompt.experiments.compare.methods.prompts import Grouped, Vectors, _Prompts
 from clinprompt.experiments.compare.methods.untrained import InContext
-from clinprompt.experiments.compare.methods.weights import FineTuning, Lora, Trained
+from clinprompt.experiments.compare.methods.weights import Trained
 from clinprompt.experiments.compare.plan import Plan, Unit
 from clinprompt.experiments.compare.recipe import CompareRecipe, NamedBackbone
 from clinprompt.experiments.plan.memory import SIZES
@@ -135,8 +138,10 @@ def _training(
         return stage
     if not isinstance(method, Lora | FineTuning):
         raise TypeError(f"no plan for method {method.name}")
+    length = length_of(plan, unit)
     tasks = [
-        rows.task(card, recipe.data, 0, unit.seed, shots=shots, suite=None) for card in unit.cards
+        rows.task(card, recipe.data, length, unit.seed, shots=shots, suite=None)
+        for card in unit.cards
     ]
     if place == "after":
         tasks = [task.whole() for task in tasks]
@@ -144,9 +149,13 @@ def _training(
     if isinstance(method, Lora):
         given: Any = settings  # a LoRA method's own
         trainable = lora_parameters(shape, given.rank, given.layers)
+        stored = trainable * FLOAT32
         stage = weights_training(
-            name, "lora", trainable, tasks, optimiser, unit.seed, microbatch, trainable * FLOAT32
+            name, "lora", trainable, tasks, optimiser, unit.seed, microbatch, stored, length
         )
+        if isinstance(method, MetapromptLora):
+            shaped = {"length": length, "depth": plan.source(unit).depth, "placement": place}
+            stage.prompt = recipe.prompt.model_copy(update=shaped)
     else:
         stage = weights_training(
             name,
@@ -179,7 +188,7 @@ def placement_of(plan: Plan, unit: Unit) -> Placement:
 def length_of(plan: Plan, unit: Unit) -> int:
     """P of a method's prompt, 0 where it has none."""
     entry = unit.entry
-    if not isinstance(entry.method, _Prompts):
+    if not isinstance(entry.method, _Prompts | MetapromptLora):
         return 0
     return entry.method.context_tokens(entry.settings, plan.recipe, plan.source(unit).length)
 

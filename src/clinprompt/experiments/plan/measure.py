@@ -58,6 +58,8 @@ def measured(
     hardware.reset_peak(prepared.backbone.device, give_back=False)
     if stage.module is not None:
         with stage.module(prepared.backbone) as module:
+            if stage.prompt is not None:
+                module.frozen = initial_prompts(prepared, stage.tasks, stage.prompt, 0)
             best = [p.detach().clone() for own in module.groups().values() for p in own]
             found = _steps(prepared, stage, shape, module, None, budget, clock)
             del best  # a training holds its best state until its end

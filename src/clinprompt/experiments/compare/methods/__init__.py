@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from clinprompt.experiments.compare.methods.base import Entry, Method
+from clinprompt.experiments.compare.methods.fine_tuning import FineTuning
+from clinprompt.experiments.compare.methods.lora import Lora
+from clinprompt.experiments.compare.methods.metaprompt_lora import MetapromptLora
 from clinprompt.experiments.compare.methods.prompts import (
     Grouped,
     Metaprompt,
@@ -10,7 +13,6 @@ from clinprompt.experiments.compare.methods.prompts import (
     Vectors,
 )
 from clinprompt.experiments.compare.methods.untrained import Bare, InContext
-from clinprompt.experiments.compare.methods.weights import FineTuning, Lora
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -21,6 +23,7 @@ METHODS: dict[str, Method] = {
         Metaprompt(),
         Vectors(),
         Grouped(),
+        MetapromptLora(),
         Lora(),
         FineTuning(),
     )

@@ -193,6 +193,7 @@ class Method(ABC):
     title: ClassVar[str]
     settings: ClassVar[type[MethodSettings]] = MethodSettings
     needs_metaprompt: ClassVar[bool] = False
+    placements: ClassVar[tuple[Placement, ...]] = ("before", "after")  # of metaprompts it can use
     groups: ClassVar[tuple[str, ...]] = ()  # names of learning rates; none: nothing is trained
 
     def shots(self, settings: Any, asked: Sequence[Shots]) -> list[Shots]:

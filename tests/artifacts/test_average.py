@@ -33,6 +33,17 @@ def test_each_task_has_the_mean_of_its_prompts(make_set: Any, given: dict[str, A
     )
 
 
+UPDATE = {"rank": 1, "alpha": 2.0, "layers": ("q_proj",), "numbers": 9}
+
+
+def test_of_updates_each_number_has_its_mean(make_set: Any) -> None:
+    sets = [make_set(seed, **ADAPTED, update=UPDATE) for seed in (0, 1)]
+    found = average(sets)
+    assert found.update is not None and found.meta.update == sets[0].meta.update
+    by_hand = (sets[0].tensors["update"] + sets[1].tensors["update"]) / 2
+    torch.testing.assert_close(found.update.values, by_hand)
+
+
 def test_it_is_no_mean_of_factors(make_set: Any) -> None:
     sets = [make_set(seed, **ADAPTED) for seed in (0, 1)]
     shared, u, v = (
@@ -48,6 +59,7 @@ def test_it_is_no_mean_of_factors(make_set: Any) -> None:
         ({"length": 5}, "length"),
         ({"hidden": 8}, "fingerprint"),
         ({"placement": "after"}, "placement"),
+        ({"update": UPDATE}, "update"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(

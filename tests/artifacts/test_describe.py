@@ -85,3 +85,14 @@ def test_command(tmp_path: Path, make_set: MakeSet) -> None:
     (tmp_path / "s" / TENSORS).write_bytes(b"")
     result = CliRunner().invoke(app, ["show", str(tmp_path / "s")])
     assert result.exit_code == 2 and "CP-ART-012" in result.stderr and result.stdout == ""
+
+
+def test_an_update_of_the_layers_is_told(tmp_path: Path, make_set: MakeSet) -> None:
+    update = {"rank": 1, "alpha": 2.0, "layers": ("q_proj", "v_proj"), "numbers": 1234}
+    given = {"kind": "adapted", "parents": {"metaprompt": "a" * 64}, "update": update}
+    make_set(**given).save(tmp_path / "s")
+    line = "rank 1 on q_proj, v_proj, 1,234 numbers"
+    assert line in printed(tmp_path / "s")
+    assert line in (tmp_path / "s" / "README.md").read_text()
+    make_set().save(tmp_path / "t")
+    assert "update of the layers" not in printed(tmp_path / "t")

@@ -13,6 +13,8 @@ from clinprompt.errors import ClinpromptError
 from clinprompt.tasks.card import Card
 
 FILE = Path("meta.json")
+UPDATE: dict[str, Any] = {"rank": 1, "alpha": 2.0, "layers": ["q_proj"], "numbers": 9}
+ADAPTED: dict[str, Any] = {"kind": "adapted", "parents": {"metaprompt": "a" * 64}}
 
 
 def test_round_trip_keeps_everything_and_its_order(
@@ -34,6 +36,15 @@ def test_round_trip_keeps_everything_and_its_order(
     assert "Überdosis" in meta.to_bytes().decode()
 
 
+def test_an_update_is_kept_and_one_that_is_not_there_is_not_written(
+    make_meta: Callable[..., PromptMeta],
+) -> None:
+    meta = make_meta(**ADAPTED, update=UPDATE)
+    assert parse_meta(meta.to_bytes(), FILE) == meta
+    assert meta.shapes()["update"] == (9,)
+    assert b"update" not in make_meta().to_bytes()  # as files were before there was such a thing
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1, float("-inf")]])
 @pytest.mark.parametrize("field", ["metrics", "configuration", "training_data"])
 def test_nan_is_refused(make_meta: Callable[..., PromptMeta], field: str, value: Any) -> None:
@@ -49,6 +60,9 @@ def test_nan_is_refused(make_meta: Callable[..., PromptMeta], field: str, value:
         ({"kind": "prompt-tuning"}, "'plain'"),
         ({"kind": "adapted"}, "metaprompt"),
         ({"kind": "other"}, "kind"),
+        ({"update": UPDATE}, "a 'metaprompt' set has none"),
+        (ADAPTED | {"update": UPDATE, "placement": "after"}, "placement 'after'"),
+        (ADAPTED | {"update": UPDATE | {"rank": 0}}, "rank"),
         ({"tasks": 0}, "tasks"),
         ({"length": 0}, "length"),
         ({"trainable_parameters": -1}, "trainable_parameters"),

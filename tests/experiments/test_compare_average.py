@@ -34,7 +34,8 @@ def learned(folder: Path) -> dict[str, Tensor]:
     """The prompts, or the trained weights, that lie in a folder."""
     if (folder / "manifest.json").exists():
         prompts = PromptSet.load(folder)
-        return {name: prompts.task_prompt(name) for name in prompts.meta.names}
+        found = {name: prompts.task_prompt(name) for name in prompts.meta.names}
+        return found if prompts.update is None else found | {"update": prompts.update.values}
     (file,) = folder.glob("*.safetensors")
     return safetensors.torch.load_file(file)
 

@@ -18,6 +18,7 @@ from clinprompt.prompts import compose, mean_update
 from clinprompt.tasks import catalogue
 from clinprompt.tasks.resemblance import resemblances, shares
 from clinprompt.training.batch import Item, prefix_of, row_losses, run_step
+from clinprompt.training.lora import adapters
 from clinprompt.training.prepare import prepare_tasks
 
 METHOD = METHODS["mpt-lora"]
@@ -56,7 +57,7 @@ def test_gradients_equal_those_of_prompt_and_row_as_one_sequence(fields, tmp_pat
     backbone = job.prepared.backbone
     (task,) = prepare_tasks(job.prepared, job.cards, job.splits, job.recipe.data, toy.LENGTH)
     frozen = expected_prompt(job.metaprompt, job.cards[0])
-    with METHOD.at_work(backbone, job.settings, job.seed) as module:
+    with adapters(backbone, 1, 2.0, ["q_proj", "v_proj"], job.seed) as module:
         module.frozen = frozen[None]
         for name, p in module.trained.items():
             if "lora_B" in name:
@@ -117,13 +118,13 @@ def _width(depth: str) -> dict[str, int]:
     return {} if depth == "input" else {"width": toy.prepared().backbone.keyvalue_width}
 
 
-def test_what_it_stores_is_the_adapter_alone(fields, tmp_path):
+def test_what_it_stores_is_the_update_alone(fields, tmp_path):
     job = job_of(fields, tmp_path)
     fit = METHOD.fit(job, {"weights": 0.02}, tmp_path / "try")
-    folder = tmp_path / "try" / "weights"
-    assert fit.stored_bytes == (folder / "adapter_model.safetensors").stat().st_size
-    prompts = PromptSet.load(folder / "prompt")
-    assert (prompts.meta.trainable_parameters, prompts.meta.names) == (0, [job.cards[0].name])
+    prompts = PromptSet.load(tmp_path / "try" / "weights")
+    assert prompts.meta.update.numbers == prompts.meta.trainable_parameters == fit.trainable
+    assert fit.stored_bytes == 4 * fit.trainable
+    assert torch.equal(prompts.tensors["shared"], job.metaprompt.tensors["shared"])
 
 
 def test_a_metaprompt_of_its_own(fields, sources, tmp_path):

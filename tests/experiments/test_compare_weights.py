@@ -116,7 +116,7 @@ def test_the_backbone_is_the_same_to_the_last_bit_afterwards(fields, tmp_path, m
     assert changed(backbone.lean.decoder) is None
 
 
-@pytest.mark.parametrize("method", ["lora", "mpt-lora", "fine-tuning"])
+@pytest.mark.parametrize("method", ["lora", "fine-tuning"])
 def test_the_backbone_is_restored_after_a_failure(fields, tmp_path, method):
     job = job_of(fields, tmp_path, method)
     before = logits_of(job.prepared.backbone)

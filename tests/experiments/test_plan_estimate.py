@@ -225,6 +225,21 @@ def test_an_adaptation_and_its_answers(cards: list[Path], model: Path) -> None:
     assert plan_adapt(nearest, targets, 4, QUICK).stages[0].forward > found.stages[0].forward
 
 
+def test_an_adaptation_of_the_layers_is_planned_as_it_is_trained(
+    cards: list[Path], model: Path
+) -> None:
+    lora = {"trainable": "lora", "lora": {"rank": 2, "layers": ["o_proj"]}}
+    recipe = toy.adapt_recipe(backbone={"name": str(model)}, adapt=lora)
+    targets = [catalogue.find(cards[1])]
+    found = plan_adapt(recipe, targets, 4, QUICK).stages[0]
+    assert found.trainable == 4 * 2 * (32 + 32)
+    assert found.prompt > 0  # the frozen prompt is read
+    ready = toy.prepared()
+    measured = plan_adapt(recipe, targets, 4, Where(budget=0), prepared=ready).stages[0]
+    assert measured.measured is not None and measured.seconds > 0
+    assert not any(p.requires_grad for p in ready.backbone.model.parameters())
+
+
 def test_a_comparison_counts_every_cell(cards: list[Path], source: Path, model: Path) -> None:
     recipe = comparison(cards, source, model)
     (found,) = plan_comparison(recipe, QUICK)

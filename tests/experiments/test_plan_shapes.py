@@ -10,8 +10,12 @@ from tests.training import toy
 
 from clinprompt.artifacts.meta import percent
 from clinprompt.errors import ClinpromptError
-from clinprompt.experiments.plan.compared import lora_parameters
-from clinprompt.experiments.plan.shapes import PUBLISHED, shape_of, shape_of_config
+from clinprompt.experiments.plan.shapes import (
+    PUBLISHED,
+    lora_parameters,
+    shape_of,
+    shape_of_config,
+)
 from clinprompt.experiments.plan.stages import prompt_numbers
 from clinprompt.training.settings import PromptSettings
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from tests.backbone import tiny
 from tests.backbone.test_placement_held import naive as beside
+from tests.backbone.test_updates import update_of
 from tests.inference import lmeval_world, world
 from tests.inference.lmeval_world import CARD, around, greedy, instances, naive
 from torch.nn import functional as F
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 from clinprompt import verbalize
 from clinprompt.artifacts.meta import PromptMeta
 from clinprompt.artifacts.prompt_set import PromptSet
+from clinprompt.backbone import updates
 from clinprompt.backbone.codec import Codec
 from clinprompt.errors import ClinpromptError
 
@@ -72,6 +74,26 @@ def test_scores_directly_behind_a_prompt_or_nothing(architecture, batch_size, tm
             wanted, greedy_too = naive(ready, [*before, ids], tokens)
             assert score == pytest.approx(wanted, abs=2e-4)
             assert best == greedy_too
+
+
+def test_an_update_of_the_layers_is_at_work(tmp_path):
+    folder = lmeval_world.saved(tmp_path)
+    plain, ready = PromptSet.load(folder), world.prepared()
+    update = update_of(ready.backbone)
+    given = {"kind": "adapted", "parents": {"metaprompt": "a" * 64}, "update": update.shape}
+    meta = PromptMeta(**(dict(plain.meta) | given))
+    PromptSet(meta, {**plain.tensors, "update": update.values}).save(tmp_path / "updated")
+    lm = build(tmp_path, prompts=tmp_path / "updated", task=CARD.name)
+    scores = lm.loglikelihood(instances("loglikelihood", *PAIRS), disable_tqdm=True)
+    bare = build(tmp_path, prompts=folder, task=CARD.name)
+    without = bare.loglikelihood(instances("loglikelihood", *PAIRS), disable_tqdm=True)
+    prompt = plain.task_prompt(CARD.name)
+    with updates.at_work(ready.backbone, update):
+        for (context, more), (score, _) in zip(PAIRS, scores, strict=True):
+            fixed, row = around(ready, CARD, context)
+            wanted, _ = naive(ready, [prompt, fixed, row], ready.codec.text(more.lstrip()))
+            assert score == pytest.approx(wanted, abs=2e-4)
+    assert any(abs(a - b) > 1e-2 for (a, _), (b, _) in zip(scores, without, strict=True))
 
 
 @pytest.mark.parametrize("batch_size", [1, 8])

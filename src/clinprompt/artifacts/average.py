@@ -10,7 +10,7 @@ from clinprompt.artifacts.meta import PromptMeta
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError
 
-_ALIKE = ("names", "length", "placement", "depth", "template", "fingerprint")
+_ALIKE = ("names", "length", "placement", "depth", "template", "fingerprint", "update")
 
 
 def average(sets: Sequence[PromptSet]) -> PromptSet:
@@ -19,7 +19,8 @@ def average(sets: Sequence[PromptSet]) -> PromptSet:
     What was trained from one start, with other rates or other draws, lies near enough together
     for its mean to answer well, and the mean has less of the noise of each (docs/experiments.md,
     section 20). The mean is taken over the products P* ∘ (u v): a set of plain prompts. It has no
-    label biases: those of its parts were measured with other prompts.
+    label biases: those of its parts were measured with other prompts. Of updates of the backbone's
+    layers the mean is taken factor by factor: it has their rank again.
 
     Raises:
         ClinpromptError: CP-ART-540 nothing to average, CP-ART-541 prompts that don't belong
@@ -50,4 +51,7 @@ def average(sets: Sequence[PromptSet]) -> PromptSet:
         "label_bias": {},
         "metrics": {"averaged": [one.digest for one in sets]},
     }
-    return PromptSet(PromptMeta.model_validate(content), {"prompts": torch.stack(found).mean(0)})
+    tensors = {"prompts": torch.stack(found).mean(0)}
+    if first.update is not None:
+        tensors["update"] = torch.stack([one.tensors["update"] for one in sets]).mean(0)
+    return PromptSet(PromptMeta.model_validate(content), tensors)

@@ -100,6 +100,7 @@ def _overview(meta: PromptMeta, digest: str) -> str:
         ("Prompt", f"{meta.length} virtual tokens of size {meta.size}{vectors}"),
         ("Placement", f"{meta.placement} the text"),
         ("Template", meta.template.kind),
+        *([("Update of the layers", meta.update.told)] if meta.update else []),
         *([("Balanced labels", ", ".join(meta.label_bias))] if meta.label_bias else []),
         (
             "Trained",

@@ -14,6 +14,7 @@ from clinprompt.artifacts.card import backbone_name, flatten
 from clinprompt.artifacts.manifest import Manifest, verify_folder
 from clinprompt.artifacts.meta import percent
 from clinprompt.artifacts.prompt_set import KIND, PromptSet
+from clinprompt.backbone.updates import LowRank
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -87,6 +88,7 @@ def _summary(content: dict[str, Any]) -> Table:
         "weights": fingerprint["weights"],
         "prompt": f"{prompt['length']} x {prompt['hidden']}, {prompt['form']}{rank}",
         "placement": f"{prompt['placement']} the text, {prompt['template']['kind']} template",
+        "update of the layers": LowRank(**prompt["update"]).told if prompt["update"] else "",
         "trained": trained,
         "seeds": ", ".join(f"{name} {seed}" for name, seed in prompt["seeds"].items()),
         "balanced labels": ", ".join(prompt.get("label_bias", ())),

@@ -15,6 +15,7 @@ from clinprompt import __version__
 from clinprompt.artifacts.fingerprint import BackboneFingerprint
 from clinprompt.artifacts.manifest import newer
 from clinprompt.backbone.template import Depth, Placement, Template
+from clinprompt.backbone.updates import LowRank
 from clinprompt.errors import ClinpromptError
 from clinprompt.tasks.card import Card
 from clinprompt.tasks.yamlfile import schema_error
@@ -57,6 +58,8 @@ class PromptMeta(_Strict):
         placement: where the prompt stands: before the text, or after it.
         depth: "input": rows of embeddings; "layers": keys and values of every layer.
         width: W, numbers of a position, where it is not the backbone's hidden size.
+        update: what the update of the backbone's layers is like that goes with all of the set's
+            prompts; None where the backbone is asked as it is.
         backbone: what the user called the backbone.
         fingerprint: which backbone that was.
         template: literal strings around instruction, input and answer.
@@ -81,6 +84,7 @@ class PromptMeta(_Strict):
     placement: Placement = "before"
     depth: Depth = "input"
     width: int | None = Field(default=None, gt=0)
+    update: LowRank | None = None
     backbone: str = Field(min_length=1)
     fingerprint: BackboneFingerprint
     template: Template
@@ -108,6 +112,10 @@ class PromptMeta(_Strict):
             raise ValueError(f"width: {self.width} doesn't fit depth '{self.depth}'")
         if self.kind == "adapted" and self.parents.metaprompt is None:
             raise ValueError("parents.metaprompt: an 'adapted' set names its metaprompt")
+        if self.update is not None and self.kind != "adapted":
+            raise ValueError(f"update: a '{self.kind}' set has none")
+        if self.update is not None and self.placement != "before":
+            raise ValueError(f"update: none goes with placement '{self.placement}'")
         for name, bias in self.label_bias.items():
             if name not in names:
                 raise ValueError(f"label_bias: there is no task '{name}'")
@@ -134,15 +142,17 @@ class PromptMeta(_Strict):
         """Name and shape of each tensor.
 
         shared [P, H], u [K, P, R] and v [K, R, H] if decomposed, else prompts [K, P, H]; with W in
-        place of H for prompts of keys and values.
+        place of H for prompts of keys and values. And update [N], where there is one.
         """
         tasks, size = len(self.tasks), self.size
+        more = {} if self.update is None else {"update": (self.update.numbers,)}
         if self.rank is None:
-            return {"prompts": (tasks, self.length, size)}
+            return {"prompts": (tasks, self.length, size), **more}
         return {
             "shared": (self.length, size),
             "u": (tasks, self.length, self.rank),
             "v": (tasks, self.rank, size),
+            **more,
         }
 
     @property
@@ -153,8 +163,9 @@ class PromptMeta(_Strict):
     def to_bytes(self) -> bytes:
         """The content of ``meta.json``; the order of keys is kept (labels have one)."""
         content = self.model_dump(mode="json")
-        if not self.label_bias:  # the same bytes as before there was such a thing
-            del content["label_bias"]
+        for later in ("label_bias", "update"):  # the same bytes as before there were such things
+            if not content[later]:
+                del content[later]
         return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 

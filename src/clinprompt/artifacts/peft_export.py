@@ -77,6 +77,14 @@ def export_peft(
             file=prompts.file,
             hint="only prompts with depth 'input' can be exported",
         )
+    if meta.update is not None:
+        raise ClinpromptError(
+            "CP-ART-502",
+            "an update of the backbone's layers goes with the prompts, and a PEFT adapter is "
+            "either a prompt or LoRA",
+            file=prompts.file,
+            hint="only prompts adapted with adapt.trainable all or vectors can be exported",
+        )
     base = base_model or backbone_name(meta)
     around = {
         "base_model": base,

@@ -22,6 +22,7 @@ from clinprompt.artifacts.folder import write_folder
 from clinprompt.artifacts.manifest import Manifest, read_verified, record, verify_folder
 from clinprompt.artifacts.meta import PromptMeta, parse_meta
 from clinprompt.artifacts.staging import located
+from clinprompt.backbone.updates import Update
 from clinprompt.errors import ClinpromptError, did_you_mean
 
 KIND = "prompt-set"
@@ -35,7 +36,7 @@ class PromptSet:
     Args:
         meta: all there is to know but the numbers; it says which tensors there are.
         tensors: float32; ``shared`` [P, H], ``u`` [K, P, R] and ``v`` [K, R, H], or ``prompts``
-            [K, P, H]. They are copied to the CPU.
+            [K, P, H]; and ``update`` [N] of the backbone's layers. They are copied to the CPU.
         file: the file they come from, for messages.
 
     Raises:
@@ -80,6 +81,13 @@ class PromptSet:
         if "prompts" in self.tensors:
             return self.tensors["prompts"][k].clone()
         return self.tensors["shared"] * (self.tensors["u"][k] @ self.tensors["v"][k])
+
+    @property
+    def update(self) -> Update | None:
+        """What is added to the backbone's weights while the set's tasks are asked."""
+        if self.meta.update is None:
+            return None
+        return Update(self.meta.update, self.tensors["update"])
 
     def require_backbone(self, found: BackboneFingerprint) -> None:
         """Refuse any backbone but the one that the prompts were trained on.

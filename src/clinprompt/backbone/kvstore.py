@@ -67,14 +67,17 @@ class KVStore:
             raise _no_folder(folder, "it can't be read and written")
 
     @torch.no_grad()
-    def prefix(self, prompt: Tensor | None, fixed: Sequence[int]) -> Prefix:
+    def prefix(
+        self, prompt: Tensor | None, fixed: Sequence[int], update: Tensor | None = None
+    ) -> Prefix:
         """Keys and values of one prefix, as `engine.prefix` gives them.
 
         Args:
             prompt: the soft prompt [P, H], or None.
             fixed: token ids that follow it.
+            update: the numbers of the update that is at work in the backbone, if one is.
         """
-        identity = self._identity(prompt, fixed)
+        identity = self._identity(prompt, fixed, update)
         path = self.folder / _name(identity)
         length = len(fixed) + (0 if prompt is None else len(prompt))
         if path.exists():
@@ -87,7 +90,9 @@ class KVStore:
         self._save(path, identity, computed)
         return computed
 
-    def _identity(self, prompt: Tensor | None, fixed: Sequence[int]) -> dict[str, str]:
+    def _identity(
+        self, prompt: Tensor | None, fixed: Sequence[int], update: Tensor | None
+    ) -> dict[str, str]:
         """All that keys and values depend on."""
         return {
             "format": FORMAT,
@@ -96,6 +101,7 @@ class KVStore:
             "prompt": "none" if prompt is None else _digest([prompt.float()]),
             "text": hashlib.sha256(json.dumps(list(fixed)).encode()).hexdigest(),
             "dtype": str(self.backbone.dtype).removeprefix("torch."),
+            **({} if update is None else {"update": _digest([update])}),
         }
 
     def _load(self, path: Path, identity: dict[str, str], length: int) -> Prefix | None:

@@ -72,7 +72,7 @@ def balance(
     prepared = answering.prepare(prompts, backbone, dtype, device)
     settings = PredictorSettings(long_inputs="truncate", batch_tokens=batch_tokens)
     predictor = Predictor(prepared, settings)
-    predictor.add(card, prompts.task_prompt(card.name))
+    predictor.add(card, prompts.task_prompt(card.name), update=prompts.update)
     requests = [Request(card.name, one.input, one.id) for one in texts]
     before = predictor.answer(requests, answering.Meter("texts"))
     bias = uniform_bias(card, before)

@@ -138,14 +138,14 @@ def evaluate(
         kv_cache=kv_cache,
     )
     predictor = answering.predictor_class(settings)(prepared, settings)
-    prompt = bias = None
+    prompt = bias = update = None
     if prompts is not None and chosen.prompt is not None:
-        prompt = prompts.task_prompt(chosen.prompt)
+        prompt, update = prompts.task_prompt(chosen.prompt), prompts.update
         bias = prompts.meta.label_bias.get(chosen.prompt)
         if bias is not None and set(bias) != set(chosen.card.labels):
             note(f"the label biases of '{chosen.prompt}' are for other labels: they are not used")
             bias = None
-    predictor.add(chosen.card, prompt, bias=bias)
+    predictor.add(chosen.card, prompt, bias=bias, update=update)
     meter = answering.Meter("examples")
     evaluation = run(
         predictor, chosen.card, examples, resamples=resamples, seed=seed, progress=meter

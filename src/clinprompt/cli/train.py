@@ -79,7 +79,7 @@ def adapt(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
     trainable: Annotated[
-        str | None, typer.Option("--trainable", help="all, or vectors: P* stays as it is.")
+        str | None, typer.Option("--trainable", help="all; vectors: P* stays as it is; lora: the prompt does.")
     ] = None,
     settings: Annotated[
         Path | None, typer.Option("--settings", help="YAML file with settings.")

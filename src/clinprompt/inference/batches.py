@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from clinprompt.backbone.updates import Update
+
 SMALL = 16  # a batch under this share of the budget is small
 
 
@@ -28,6 +30,15 @@ class Size:
             max(self.text, other.text),
             max(self.answer, other.answer),
         )
+
+
+def by_update(updates: Sequence[Update | None]) -> list[tuple[Update | None, list[int]]]:
+    """Indices of rows that the same weights answer, those of the bare backbone first."""
+    found: dict[int, tuple[Update | None, list[int]]] = {0: (None, [])}
+    for i, update in enumerate(updates):
+        key = 0 if update is None else id(update.values)
+        found.setdefault(key, (update, []))[1].append(i)
+    return [one for one in found.values() if one[1]]
 
 
 def batches(sizes: Sequence[Size], budget: int) -> list[list[int]]:

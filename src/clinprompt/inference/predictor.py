@@ -19,16 +19,17 @@ from torch import Tensor
 
 from clinprompt import verbalize
 from clinprompt.artifacts.prompt_set import PromptSet
-from clinprompt.backbone import answers, engine
+from clinprompt.backbone import answers, engine, updates
 from clinprompt.backbone.after import Notes
 from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.decoding import Ask
 from clinprompt.backbone.engine import Prefix, joined
 from clinprompt.backbone.kvstore import KVStore
+from clinprompt.backbone.updates import Update
 from clinprompt.errors import ClinpromptError, did_you_mean
 from clinprompt.examples import Answer, Input
 from clinprompt.inference import reading
-from clinprompt.inference.batches import Size, batches
+from clinprompt.inference.batches import Size, batches, by_update
 from clinprompt.inference.decoding import OpenAnswers, ask_behind, no_memory
 from clinprompt.inference.grounding import Grounder, Grounding
 from clinprompt.inference.limits import LIMITS, AnswerLimit, Place, shortened
@@ -54,6 +55,7 @@ class _Task:
     prompt: Tensor | None
     fixed: list[int]  # template head and instruction
     bias: Mapping[str, float] | None = None
+    update: Update | None = None
     prefix: Prefix | None = None  # computed when it is first needed
     option_ids: dict[tuple[str, ...], tuple[tuple[int, ...], ...]] = field(default_factory=dict)
 
@@ -127,8 +129,8 @@ class Predictor:
         predictor = cls(replace(prepared, codec=codec), settings)
         cards = {card.name: card for card in meta.tasks}
         for name in meta.names if tasks is None else tasks:
-            prompt = prompts.task_prompt(name)
-            predictor.add(cards[name], prompt, bias=meta.label_bias.get(name))
+            prompt, bias = prompts.task_prompt(name), meta.label_bias.get(name)
+            predictor.add(cards[name], prompt, bias=bias, update=prompts.update)
         return predictor
 
     @property
@@ -142,6 +144,7 @@ class Predictor:
         prompt: Tensor | None,
         shown: Sequence[int] = (),
         bias: Mapping[str, float] | None = None,
+        update: Update | None = None,
     ) -> None:
         """Make a task known; a task of the same name is replaced.
 
@@ -151,10 +154,13 @@ class Predictor:
                 instruction alone (the bare backbone).
             shown: token ids that stand between instruction and inputs, such as solved examples.
             bias: for closed forms, what is added to each label's log-score (see `label_bias`).
+            update: what is added to the backbone's weights while its rows are answered. Rows of
+                tasks with one are answered in batches of their own.
 
         Raises:
             ClinpromptError: CP-INF-001 a prompt of another shape, CP-INF-002 prompt and
-                instruction leave no room in the context, CP-INF-482 biases of other labels.
+                instruction leave no room in the context, CP-INF-482 biases of other labels,
+                CP-BACK-120 an update that does not fit the backbone.
         """
         hidden = self.backbone.hidden_size
         widths = (hidden, self.backbone.keyvalue_width)
@@ -166,8 +172,10 @@ class Predictor:
             )
         on_device = None if prompt is None else prompt.detach().to(self.backbone.device)
         reading.check_bias(card, bias)
+        if update is not None:
+            updates.factors(self.backbone, update)  # refuses what does not fit
         fixed = [*self.codec.fixed(verbalize.instruction(card)), *shown]
-        task = _Task(card, on_device, fixed, bias)
+        task = _Task(card, on_device, fixed, bias, update)
         context = self.backbone.context_length
         if task.length >= context:
             raise ClinpromptError(
@@ -239,17 +247,22 @@ class Predictor:
                 CP-INF-009 the backbone computes NaN.
         """
         found: dict[int, Prediction] = {}
-        for indices in self._batches(rows):
-            batch = [rows[i] for i in indices]
-            closed = bool(batch[0].options)
-            answered = enumerate(self._run_batch(batch)) if closed else self._generate(batch)
-            for place, prediction in answered:
-                found[indices[place]] = prediction
-                if progress is not None and (not closed or place == len(batch) - 1):
-                    progress(len(found), len(rows))
+        for update, own in by_update([self._tasks[row.task].update for row in rows]):
+            with updates.at_work(self.backbone, update):
+                for batch in self._batches([rows[i] for i in own]):
+                    for place, prediction, ended in self._answered([rows[own[i]] for i in batch]):
+                        found[own[batch[place]]] = prediction
+                        if progress is not None and ended:
+                            progress(len(found), len(rows))
         if self.backbone.device.type == "cuda":
             self._open.release()
         return [found[i] for i in range(len(rows))]
+
+    def _answered(self, batch: Sequence[Row]) -> Iterator[tuple[int, Prediction, bool]]:
+        """Place and answer of a batch's rows, and whether it is time to tell of progress."""
+        closed = bool(batch[0].options)
+        for place, new in enumerate(self._run_batch(batch)) if closed else self._generate(batch):
+            yield place, new, not closed or place == len(batch) - 1
 
     def _batches(self, rows: Sequence[Row]) -> Iterator[list[int]]:
         """Indices of rows that are answered together: closed ones, or open ones.
@@ -323,7 +336,8 @@ class Predictor:
             if self._store is None:
                 task.prefix = engine.prefix(self.backbone, [task.prompt], [task.fixed])
             else:
-                task.prefix = self._store.prefix(task.prompt, task.fixed)
+                changed = None if task.update is None else task.update.values
+                task.prefix = self._store.prefix(task.prompt, task.fixed, changed)
         return task.prefix
 
     def _run_batch(self, rows: Sequence[Row]) -> list[Prediction]:

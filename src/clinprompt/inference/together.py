@@ -70,7 +70,8 @@ class Together:
             prompts.require_backbone(prepared.fingerprint)
         for name, card in self.cards.items():
             own = self.sets[self.tasks[name]][1]
-            predictor.add(card, own.task_prompt(name), bias=own.meta.label_bias.get(name))
+            prompt, bias = own.task_prompt(name), own.meta.label_bias.get(name)
+            predictor.add(card, prompt, bias=bias, update=own.update)
         return predictor
 
 

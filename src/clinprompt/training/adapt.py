@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from clinprompt.tasks.suite import Suite
 from clinprompt.training.batch import Item, notes_for, prefix_of, row_losses
 from clinprompt.training.data import TokenTask
 from clinprompt.training.loop import Judge, Outcome, Stage, run
+from clinprompt.training.lora import Adapters, adapters, require_lora, shape_of
 from clinprompt.training.microbatch import sized
 from clinprompt.training.modules import Decomposed, PromptModule, PromptTable
 from clinprompt.training.prepare import (
@@ -90,7 +92,8 @@ def adapt(
         ClinpromptError: CP-TRAIN-060 zero shots without a metaprompt, CP-TRAIN-061 a start chosen
             by data with zero shots, CP-TRAIN-062 `out` holds another run's result, CP-TRAIN-080
             `metaprompt` has no task vectors, CP-TRAIN-081 a task named twice, CP-TRAIN-085 another
-            process is at it, CP-TRAIN-090 a length, rank or placement not the metaprompt's; what
+            process is at it, CP-TRAIN-090 a length, rank or placement not the metaprompt's,
+            CP-TRAIN-096 to CP-TRAIN-098 a low-rank update that can't be trained; what
             loading, tokenising and training raise; CP-ART codes for a wrong backbone.
     """
     require(recipe.tracking)
@@ -155,14 +158,21 @@ def adapt(
             torch.stack([start.u for start in picked]),
             torch.stack([start.v for start in picked]),
             train_shared=settings.trainable == "all",
+            train_vectors=settings.trainable != "lora",
             unit=unit,
         )
         rates = {
             "shared": settings.rate_shared * scale,
             "vectors": settings.rate_vectors,
+            "weights": settings.rate_weights,
         }
     module.to(prepared.backbone.device)
-    with workspace(out) as work, tracked(recipe.tracking, out, recipe, progress):
+    with (
+        workspace(out) as work,
+        tracked(recipe.tracking, out, recipe, progress),
+        _behind(recipe, prepared, module, bool(tasks)) as weights,
+    ):
+        trained = module if weights is None else weights
         outcome = Outcome()
         if tasks:
             sampler = Sampler(
@@ -171,7 +181,8 @@ def adapt(
                 rows=settings.rows,
                 seed=recipe.seed,
             )
-            stage = Stage("adapt", module, tasks, rates, sampler, settings, recipe.engine)
+            rates = {name: rates[name] for name in trained.groups()}
+            stage = Stage("adapt", trained, tasks, rates, sampler, settings, recipe.engine)
             stage.notes = notes
             stage.best_by_task = metaprompt is None
             if settings.select == "metric":
@@ -190,14 +201,36 @@ def adapt(
                 rank=None if metaprompt is None else metaprompt.meta.rank,
                 metrics={"run": identity, "adapt": {**outcome.to_json(), "start": chosen}},
                 parents=Parents(metaprompt=parent),
-                trainable=module.trainable if tasks else 0,
+                trainable=trained.trainable if tasks else 0,
+                update=None if weights is None else shape_of(settings.lora, weights),
                 shots=shots,
             ),
-            _tensors(module),
+            _tensors(module) | ({} if weights is None else {"update": weights.values()}),
         )
         result.save(out)
         clear_checkpoints(work)
     return result
+
+
+@contextmanager
+def _behind(
+    recipe: AdaptRecipe, prepared: Prepared, module: PromptModule, trains: bool
+) -> Iterator[Adapters | None]:
+    """Adapters behind the prompts of `module`, which stay as they are; None if none are asked for.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-097, CP-TRAIN-098 (`lora.require_lora`).
+    """
+    shape = recipe.adapt.lora
+    if recipe.adapt.trainable != "lora" or not trains:
+        yield None
+        return
+    require_lora(shape, prepared.backbone)
+    assert isinstance(module, Decomposed)
+    with adapters(prepared.backbone, shape.rank, shape.alpha, shape.layers, recipe.seed) as weights:
+        found = module.prompts(range(len(module.u)))
+        weights.frozen = found.detach()
+        yield weights
 
 
 def _check(
@@ -214,6 +247,16 @@ def _check(
         )
     if metaprompt is not None:
         _require_its_shape(recipe, metaprompt)
+    if recipe.adapt.trainable == "lora":
+        placement = None if metaprompt is None else metaprompt.meta.placement
+        if placement != "before":
+            raise ClinpromptError(
+                "CP-TRAIN-096",
+                "adapt.trainable=lora trains behind a metaprompt that stands before the text, and "
+                + ("there is none" if placement is None else f"this one stands {placement} it"),
+                file=None if metaprompt is None else metaprompt.file,
+                hint="use adapt.trainable=all, or another metaprompt",
+            )
     if shots == 0 and metaprompt is None:
         raise ClinpromptError(
             "CP-TRAIN-060", "prompt tuning needs examples", hint="give --metaprompt or more shots"

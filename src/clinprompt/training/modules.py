@@ -144,3 +144,36 @@ class Decomposed(PromptModule):
             f"u.{task}": self.u[task].detach().clone(),
             f"v.{task}": self.v[task].detach().clone(),
         }
+
+
+def flat(name: str) -> str:
+    """A parameter's name as a key of a `ParameterDict`."""
+    return name.replace(".", "/")  # names of parameters may hold no dots
+
+
+class Weights(PromptModule):
+    """Trained weights in the backbone, in the place of a prompt: rows have the bare instruction.
+
+    Args:
+        trained: parameters in use by the backbone, by name.
+
+    Attributes:
+        frozen: task prompts [K, P, H] that the rows stand behind all the same, untrained.
+    """
+
+    def __init__(self, trained: dict[str, nn.Parameter]) -> None:
+        super().__init__()
+        self.trained = nn.ParameterDict({flat(name): p for name, p in trained.items()})
+        self.frozen: Tensor | None = None  # no buffer: it is no part of what is learned
+
+    def prompts(self, tasks: Sequence[int]) -> Tensor | None:
+        """The frozen prompts [T, P, H]; None where there are none."""
+        return None if self.frozen is None else self.frozen[list(tasks)]
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """All of them at one rate."""
+        return {"weights": list(self.trained.values())}
+
+    def state_of(self, task: int) -> dict[str, Tensor]:
+        """Nothing: weights belong to all tasks."""
+        return {}

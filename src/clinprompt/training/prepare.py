@@ -31,6 +31,7 @@ from clinprompt.training.settings import (
     CPU_TOKENS,
     BackboneSettings,
     DataSettings,
+    LoraShape,
     PromptSettings,
 )
 
@@ -268,7 +269,12 @@ _USUAL: dict[str, tuple[tuple[str, Any], ...]] = {
     "prompt": (("placement", "before"), ("depth", "input")),
     "backbone": (("attention", "auto"),),
     "data": (("most_empty", None),),
-    "adapt": (("select", "loss"), ("stop", None)),
+    "adapt": (
+        ("select", "loss"),
+        ("stop", None),
+        ("lora", LoraShape().model_dump()),
+        ("rate_weights", 0.01),
+    ),
     **dict.fromkeys(("teachers", "distil", "training"), (("stop", None),)),
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from clinprompt.artifacts.meta import Parents, PromptMeta, library_versions
+from clinprompt.backbone.updates import LowRank
 from clinprompt.tasks.card import Card
 from clinprompt.training.data import TokenTask
 from clinprompt.training.prepare import Prepared, data_counts
@@ -24,6 +25,7 @@ def described(
     metrics: Mapping[str, Any],
     parents: Parents | None = None,
     trainable: int,
+    update: LowRank | None = None,
     **configuration: Any,
 ) -> PromptMeta:
     """The description of prompts that were trained now.
@@ -31,6 +33,7 @@ def described(
     Args:
         rank: of the task vectors; None for plain prompts.
         tasks: the tokenised tasks, none where nothing was trained.
+        update: of the backbone's layers, where one was trained.
         configuration: what goes into the artefact's configuration besides the recipe.
     """
     return PromptMeta(
@@ -43,6 +46,7 @@ def described(
         fingerprint=prepared.fingerprint,
         placement=prepared.codec.placement,
         depth=recipe.prompt.depth,
+        update=update,
         width=None if recipe.prompt.depth == "input" else prepared.backbone.keyvalue_width,
         template=prepared.codec.template,
         configuration={**recipe.model_dump(mode="json"), **configuration},

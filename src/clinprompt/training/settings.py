@@ -148,6 +148,18 @@ Selection = Literal["loss", "metric"]
 VectorStart = Literal["mean", "type", "similar", "blend", "nearest", "dev"]
 
 
+class LoraShape(Settings):
+    """Low-rank updates of the backbone's layers (LoRA, Hu et al., 2022)."""
+
+    rank: int = Field(1, ge=1)
+    alpha: float = Field(2.0, gt=0, description="the update is scaled by alpha / rank")
+    layers: tuple[str, ...] = Field(
+        ("q_proj", "v_proj"),
+        min_length=1,
+        description="last parts of the names of the linear layers with an update",
+    )
+
+
 class AdaptSettings(Optimiser):
     """Fitting a metaprompt, or a fresh prompt, to new tasks."""
 
@@ -160,7 +172,12 @@ class AdaptSettings(Optimiser):
         "task with the lowest loss on the training examples; or whichever of all these is best on "
         "dev",
     )
-    trainable: Literal["all", "vectors"] = "all"
+    trainable: Literal["all", "vectors", "lora"] = Field(
+        "all",
+        description="P* and task vectors; task vectors alone; or neither, and a low-rank update of "
+        "the backbone's layers behind the prompt",
+    )
+    lora: LoraShape = LoraShape()
     select: Selection = Field(
         "loss",
         description="the state that is kept has the lowest dev loss; or the best answers on dev by "
@@ -168,6 +185,9 @@ class AdaptSettings(Optimiser):
     )
     rate_shared: float = Field(0.1, gt=0, le=LARGEST_RATE)
     rate_vectors: float = Field(0.02, gt=0, le=LARGEST_RATE)
+    rate_weights: float = Field(
+        0.01, gt=0, le=LARGEST_RATE, description="of the update, with trainable=lora"
+    )
 
 
 class EngineSettings(Settings):

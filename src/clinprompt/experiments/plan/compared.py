@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from clinprompt import verbalize
 from clinprompt.backbone.template import Placement
 from clinprompt.experiments.compare.cell import Shots
-from clinprompt.experiments.compare.methods import Entry
+from clinprompt.experiments.compare.methods import Entry, Method
 from clinprompt.experiments.compare.methods.fine_tuning import FineTuning
 from clinprompt.experiments.compare.methods.lora import Lora
 from clinprompt.experiments.compare.methods.metaprompt_lora import MetapromptLora
@@ -21,7 +21,7 @@ from clinprompt.experiments.compare.plan import Plan, Unit
 from clinprompt.experiments.compare.recipe import CompareRecipe, NamedBackbone
 from clinprompt.experiments.plan.memory import SIZES
 from clinprompt.experiments.plan.rows import Rows, TestRow
-from clinprompt.experiments.plan.shapes import Shape
+from clinprompt.experiments.plan.shapes import Shape, lora_parameters
 from clinprompt.experiments.plan.stages import (
     Answering,
     Training,
@@ -57,16 +57,6 @@ def fittings(plan: Plan, backbone: NamedBackbone) -> dict[tuple[str, str, Shots]
         tries = len(unit.entry.settings.rates) if name in tried else 1
         found[key] = found.get(key, 0) + tries
     return found
-
-
-def lora_parameters(shape: Shape, rank: int, layers: Sequence[str] | str) -> int:
-    """Parameters of adapters [in, R] and [R, out] on the named linear maps of every layer."""
-    return sum(
-        rank * (one.given + one.made)
-        for layer in shape.linears
-        for one in layer
-        if layers == "all-linear" or one.name.split(".")[-1] in layers or one.name in layers
-    )
 
 
 def trainings(
@@ -119,7 +109,7 @@ def _training(
                 rows=count,
                 evaluate_every=every,
                 init=getattr(settings, "init", None) if not fresh else "mean",  # type: ignore[arg-type]
-                trainable="vectors" if isinstance(method, Vectors) else "all",
+                **_trained(method, settings),
             ),
         )
         stage = adapt_training(
@@ -138,10 +128,8 @@ def _training(
         return stage
     if not isinstance(method, Lora | FineTuning):
         raise TypeError(f"no plan for method {method.name}")
-    length = length_of(plan, unit)
     tasks = [
-        rows.task(card, recipe.data, length, unit.seed, shots=shots, suite=None)
-        for card in unit.cards
+        rows.task(card, recipe.data, 0, unit.seed, shots=shots, suite=None) for card in unit.cards
     ]
     if place == "after":
         tasks = [task.whole() for task in tasks]
@@ -149,13 +137,9 @@ def _training(
     if isinstance(method, Lora):
         given: Any = settings  # a LoRA method's own
         trainable = lora_parameters(shape, given.rank, given.layers)
-        stored = trainable * FLOAT32
         stage = weights_training(
-            name, "lora", trainable, tasks, optimiser, unit.seed, microbatch, stored, length
+            name, "lora", trainable, tasks, optimiser, unit.seed, microbatch, trainable * FLOAT32
         )
-        if isinstance(method, MetapromptLora):
-            shaped = {"length": length, "depth": plan.source(unit).depth, "placement": place}
-            stage.prompt = recipe.prompt.model_copy(update=shaped)
     else:
         stage = weights_training(
             name,
@@ -170,6 +154,14 @@ def _training(
     own: Any = settings  # the method's own
     stage.module = partial(method.at_work, settings=own, seed=unit.seed)
     return stage
+
+
+def _trained(method: Method, settings: Any) -> dict[str, Any]:
+    """Which of `AdaptSettings.trainable` a method of prompts is."""
+    if isinstance(method, MetapromptLora):
+        lora = {"rank": settings.rank, "alpha": settings.alpha, "layers": settings.layers}
+        return {"trainable": "lora", "lora": lora}
+    return {"trainable": "vectors" if isinstance(method, Vectors) else "all"}
 
 
 def placement_of(plan: Plan, unit: Unit) -> Placement:
@@ -188,7 +180,7 @@ def placement_of(plan: Plan, unit: Unit) -> Placement:
 def length_of(plan: Plan, unit: Unit) -> int:
     """P of a method's prompt, 0 where it has none."""
     entry = unit.entry
-    if not isinstance(entry.method, _Prompts | MetapromptLora):
+    if not isinstance(entry.method, _Prompts):
         return 0
     return entry.method.context_tokens(entry.settings, plan.recipe, plan.source(unit).length)
 

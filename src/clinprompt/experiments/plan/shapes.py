@@ -7,6 +7,7 @@ down here. The model is built on torch's meta device, which allocates nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,4 +209,14 @@ def _linears(layer: Any) -> tuple[Linear, ...]:
         Linear(name, module.in_features, module.out_features)
         for name, module in layer.named_modules()
         if isinstance(module, nn.Linear)
+    )
+
+
+def lora_parameters(shape: Shape, rank: int, layers: Sequence[str] | str) -> int:
+    """Parameters of adapters [in, R] and [R, out] on the named linear maps of every layer."""
+    return sum(
+        rank * (one.given + one.made)
+        for layer in shape.linears
+        for one in layer
+        if layers == "all-linear" or one.name.split(".")[-1] in layers or one.name in layers
     )

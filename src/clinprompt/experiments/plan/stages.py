@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from clinprompt import verbalize
 from clinprompt.backbone.model import Backbone
 from clinprompt.backbone.template import Depth
 from clinprompt.experiments.plan.rows import Rows, TestRow
-from clinprompt.experiments.plan.shapes import Shape
+from clinprompt.experiments.plan.shapes import Shape, lora_parameters
 from clinprompt.experiments.plan.work import (
     Method,
     Step,
@@ -26,6 +27,7 @@ from clinprompt.tasks.suite import Suite
 from clinprompt.training.batch import Item
 from clinprompt.training.data import TokenTask
 from clinprompt.training.lineage import wants_teachers
+from clinprompt.training.lora import adapters
 from clinprompt.training.modules import PromptModule
 from clinprompt.training.prepare import require_distinct
 from clinprompt.training.sampler import Sampler, mixing_weights
@@ -284,6 +286,26 @@ def adapt_training(
         seed=recipe.seed,
     )
     kind: Kind = "table" if fresh else "decomposed"
+    if settings.trainable == "lora":
+        lora = settings.lora
+        trainable = lora_parameters(shape, lora.rank, lora.layers)
+        title = name or f"adapt lora: {', '.join(card.name for card in cards)}, {_many(shots)}"
+        stage = weights_training(
+            title,
+            "lora",
+            trainable,
+            tasks,
+            settings,
+            recipe.seed,
+            microbatch,
+            trainable * FLOAT32,
+            length,
+        )
+        stage.prompt = recipe.prompt
+        stage.module = partial(_adapters, recipe=recipe)
+        if settings.init in ("nearest", "dev"):
+            stage.once = sum(_choice(task, shape, stage, sources) for task in tasks)
+        return stage
     if fresh:
         trainable = len(tasks) * length * width(shape, recipe.prompt.depth)
         stored = trainable * FLOAT32
@@ -294,8 +316,7 @@ def adapt_training(
         trainable = whole if kind == "decomposed" else vectors
         stored = trainable * FLOAT32
     what = "prompt tuning" if fresh else "adapt" if kind == "decomposed" else "adapt vectors"
-    many = "all" if shots is None else str(shots)
-    title = name or f"{what}: {', '.join(card.name for card in cards)}, {many} shots"
+    title = name or f"{what}: {', '.join(card.name for card in cards)}, {_many(shots)}"
     stage = Training(
         title, kind, "prompt", tasks, sampler, settings, length, rank, trainable, stored, microbatch
     )
@@ -303,6 +324,15 @@ def adapt_training(
     if not fresh and settings.init in ("nearest", "dev"):
         stage.once = sum(_choice(task, shape, stage, sources) for task in tasks)
     return stage
+
+
+def _many(shots: int | None) -> str:
+    return f"{'all' if shots is None else shots} shots"
+
+
+def _adapters(backbone: Backbone, recipe: AdaptRecipe) -> AbstractContextManager[PromptModule]:
+    lora = recipe.adapt.lora
+    return adapters(backbone, lora.rank, lora.alpha, lora.layers, recipe.seed)
 
 
 def _choice(task: TokenTask, shape: Shape, stage: Training, sources: int) -> float:

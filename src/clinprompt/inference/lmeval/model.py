@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from clinprompt import metaprompts
 from clinprompt.artifacts.prompt_set import PromptSet
+from clinprompt.backbone import updates
 from clinprompt.backbone.floats import Dtype, trained_in
 from clinprompt.backbone.model import choose_device
 from clinprompt.errors import ClinpromptError
@@ -86,6 +87,8 @@ class ClinpromptLM(TemplateLM):
         if loaded is not None and chosen is not None and chosen.prompt is not None:
             prompt = loaded.task_prompt(chosen.prompt)
         self.prepared = _prepared(loaded, backbone, dtype, usable_device(device))
+        if prompt is not None and loaded is not None and loaded.update is not None:
+            updates.add(self.prepared.backbone, loaded.update)  # the backbone is this model's own
         self.prompts, self.chosen, self.seed = loaded, chosen, int(seed)
         self.max_gen_toks, self.long_inputs = int(max_gen_toks), long_inputs
         self.tokenizer = self.prepared.backbone.tokenizer

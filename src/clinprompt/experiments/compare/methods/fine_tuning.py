@@ -15,12 +15,8 @@ from torch import Tensor, nn
 from clinprompt.backbone.model import Backbone
 from clinprompt.experiments.compare.cell import WEIGHTS
 from clinprompt.experiments.compare.methods.base import Given, Job
-from clinprompt.experiments.compare.methods.weights import (
-    Trained,
-    Weights,
-    WeightsSettings,
-    flat,
-)
+from clinprompt.experiments.compare.methods.weights import Trained, WeightsSettings
+from clinprompt.training.modules import Weights, flat
 
 
 class Masters(Weights):

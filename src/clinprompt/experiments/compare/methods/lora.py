@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from pydantic import Field
 
 from clinprompt.backbone.model import Backbone
 from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare.cell import WEIGHTS
 from clinprompt.experiments.compare.methods.base import Entry, Given, Job, Outline
-from clinprompt.experiments.compare.methods.weights import Trained, Weights, WeightsSettings
-
-
-class Adapters(Weights):
-    """A PEFT model's adapters.
-
-    Args:
-        peft: the model around the backbone's.
-    """
-
-    def __init__(self, peft: Any) -> None:
-        super().__init__({n: p for n, p in peft.named_parameters() if p.requires_grad})
-        self.peft = (peft,)  # in a tuple, so that the backbone is no part of this module
+from clinprompt.experiments.compare.methods.weights import Trained, WeightsSettings
+from clinprompt.training.lora import Adapters, adapters, quiet, unload
+from clinprompt.training.modules import Weights
 
 
 class LoraSettings(WeightsSettings):
@@ -41,6 +29,30 @@ class LoraSettings(WeightsSettings):
     )
 
 
+def lora_complaints(
+    entry: Entry, layers: Sequence[str] | str, outline: Outline
+) -> Iterator[ClinpromptError]:
+    """PEFT missing; layer names that match nothing."""
+    try:
+        import peft  # noqa: F401
+    except ImportError:
+        yield ClinpromptError(
+            "CP-EXP-121",
+            f"method '{entry.id}' needs the library peft",
+            hint="pip install 'clinprompt[lora]'",
+        )
+    if layers == "all-linear":
+        return
+    for name in layers:
+        if not any(layer == name or layer.endswith(f".{name}") for layer in outline.layers):
+            known = sorted({layer.split(".")[-1] for layer in outline.layers})
+            yield ClinpromptError(
+                "CP-EXP-122",
+                f"method '{entry.id}': no layer of the backbone is named '{name}'",
+                hint=f"its layers: {', '.join(known)}",
+            )
+
+
 class Lora(Trained):
     """Low-rank adapters by PEFT, in float32 beside frozen weights, without dropout."""
 
@@ -51,53 +63,18 @@ class Lora(Trained):
         """PEFT missing; layer names that match nothing."""
         settings = entry.settings
         assert isinstance(settings, LoraSettings)
-        try:
-            import peft  # noqa: F401
-        except ImportError:
-            yield ClinpromptError(
-                "CP-EXP-121",
-                f"method '{entry.id}' needs the library peft",
-                hint="pip install 'clinprompt[lora]'",
-            )
-        if settings.layers == "all-linear":
-            return
-        for name in settings.layers:
-            if not any(layer == name or layer.endswith(f".{name}") for layer in outline.layers):
-                known = sorted({layer.split(".")[-1] for layer in outline.layers})
-                yield ClinpromptError(
-                    "CP-EXP-122",
-                    f"method '{entry.id}': no layer of the backbone is named '{name}'",
-                    hint=f"its layers: {', '.join(known)}",
-                )
+        yield from lora_complaints(entry, settings.layers, outline)
 
     @contextmanager
     def at_work(self, backbone: Backbone, settings: LoraSettings, seed: int) -> Iterator[Weights]:
         """Adapters with random A and B = 0, drawn from the seed."""
-        from peft import LoraConfig, get_peft_model
-
-        config = LoraConfig(
-            r=settings.rank,
-            lora_alpha=settings.alpha,  # type: ignore[arg-type]  # a float does as well
-            lora_dropout=0.0,
-            target_modules=settings.layers,
-            task_type="CAUSAL_LM",
-        )
-        model = backbone.model
-        with torch.random.fork_rng(), _quiet():
-            torch.manual_seed(seed)
-            adapted = get_peft_model(model, config)  # type: ignore[arg-type]
-        try:
-            for parameter in adapted.parameters():
-                if parameter.requires_grad:
-                    parameter.data = parameter.data.float()
-            yield Adapters(adapted)
-        finally:
-            _unload(adapted, model)
+        with adapters(backbone, settings.rank, settings.alpha, settings.layers, seed) as module:
+            yield module
 
     def _save(self, job: Job, module: Weights, folder: Path) -> int:
         """As PEFT saves it; the tables of embeddings are not asked about, so nothing is fetched."""
         assert isinstance(module, Adapters)
-        with _quiet():
+        with quiet():
             module.peft[0].save_pretrained(str(folder), save_embedding_layers=False)
         return (folder / "adapter_model.safetensors").stat().st_size
 
@@ -107,29 +84,14 @@ class Lora(Trained):
         from peft import PeftModel
 
         model = job.prepared.backbone.model
-        with _quiet():
+        with quiet():
             adapted = PeftModel.from_pretrained(model, str(out / WEIGHTS))
         try:
             adapted.requires_grad_(False)
             adapted.eval()
             yield {card.name: Given(placement=job.settings.place) for card in job.cards}
         finally:
-            _unload(adapted, model)
+            unload(adapted, model)
 
     def _details(self, settings: LoraSettings) -> dict[str, Any]:
         return settings.model_dump(mode="json", include={"rank", "alpha", "layers"})
-
-
-def _unload(adapted: Any, model: Any) -> None:
-    """Take adapters out of the model again."""
-    adapted.unload()
-    if hasattr(model, "peft_config"):
-        del model.peft_config
-    model.requires_grad_(False)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -2,89 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from clinprompt.artifacts.prompt_set import PromptSet
+from clinprompt.backbone import updates
 from clinprompt.backbone.template import Placement
-from clinprompt.experiments.compare.cell import WEIGHTS
-from clinprompt.experiments.compare.methods.base import Given, Job
-from clinprompt.experiments.compare.methods.lora import Lora, LoraSettings
-from clinprompt.experiments.compare.recipe import CompareRecipe
-from clinprompt.training.adapt import adapt
-from clinprompt.training.prepare import Prepared
-from clinprompt.training.settings import AdaptRecipe, AdaptSettings, PromptSettings
-
-PROMPT = "prompt"  # folder of the prompt set, beside the adapter
+from clinprompt.errors import ClinpromptError
+from clinprompt.experiments.compare.cell import WEIGHTS, Shots
+from clinprompt.experiments.compare.methods.base import Entry, Given, Job, Outline
+from clinprompt.experiments.compare.methods.lora import lora_complaints
+from clinprompt.experiments.compare.methods.prompts import Metaprompt, MetapromptSettings
+from clinprompt.training.settings import VectorStart
 
 
-class MetapromptLoraSettings(LoraSettings):
-    """Rank and layers of the adapters, and where the target's prompt comes from."""
+class MetapromptLoraSettings(MetapromptSettings):
+    """Rank and layers of the update, and where the target's prompt comes from."""
 
+    init: VectorStart = "blend"
     rank: int = Field(1, ge=1)
     alpha: float = Field(2, gt=0, description="the update is scaled by alpha / rank")
-    init: Literal["mean", "type", "similar", "blend"] = Field(
-        "blend", description="task vectors of the target, chosen without its examples"
+    layers: list[str] = Field(
+        default_factory=lambda: ["q_proj", "v_proj"],
+        min_length=1,
+        description="last parts of the names of the layers with an update",
     )
-    metaprompt: Path | None = Field(None, description="another metaprompt than the comparison's")
-    placement: None = Field(None, description="the metaprompt's, which has to be 'before'")
 
 
-class MetapromptLora(Lora):
-    """The target's zero-shot prompt, frozen, and adapters of rank one on the layers behind it.
+class MetapromptLora(Metaprompt):
+    """The target's zero-shot prompt, frozen, and a low-rank update of the layers behind it.
 
-    A prompt holds what the source tasks have taught, but 24 updates move it little; adapters learn
-    a new form of answer from few examples, and know nothing. At rank 1 both together train less
-    than the metaprompt alone (docs/experiments.md, section 24).
+    A prompt holds what the source tasks have taught, but a few updates move it little; adapters
+    learn a new form of answer from few examples, and know nothing. At rank 1 both together train
+    as few parameters as the metaprompt alone (docs/experiments.md, section 24).
     """
 
     name, title = "mpt-lora", "metaprompt and rank-one LoRA"
     settings = MetapromptLoraSettings
-    needs_metaprompt = True
+    groups = ("weights",)
     # Behind a note the prompt would need the note read anew by every task's weights.
     placements: ClassVar[tuple[Placement, ...]] = ("before",)
 
-    def context_tokens(self, settings: Any, recipe: CompareRecipe, meta_length: int | None) -> int:
-        """P."""
-        return meta_length or recipe.prompt.length
+    def shots(self, settings: Any, asked: Sequence[Shots]) -> list[Shots]:
+        """Above zero: at zero it is the metaprompt's own cell."""
+        return [shots for shots in asked if shots != 0]
+
+    def complaints(self, entry: Entry, outline: Outline) -> Iterator[ClinpromptError]:
+        """PEFT missing; layer names that match nothing."""
+        settings = entry.settings
+        assert isinstance(settings, MetapromptLoraSettings)
+        yield from lora_complaints(entry, settings.layers, outline)
 
     @contextmanager
     def answering(self, job: Job, out: Path) -> Iterator[dict[str, Given]]:
-        """The saved prompt before the saved adapter."""
-        prompts = PromptSet.load(out / WEIGHTS / PROMPT)
-        with super().answering(job, out):
-            yield {card.name: Given(prompts.task_prompt(card.name)) for card in job.cards}
+        """The saved prompts, and the update at work."""
+        update = PromptSet.load(out / WEIGHTS).update
+        with updates.at_work(job.prepared.backbone, update), super().answering(job, out) as given:
+            yield given
 
-    def _placed(self, job: Job) -> Prepared:
-        assert job.metaprompt is not None
-        return job.prepared.placed("before", job.metaprompt.meta.template)
+    def _adapt(self, settings: Any) -> dict[str, Any]:
+        shape = {"rank": settings.rank, "alpha": settings.alpha, "layers": settings.layers}
+        return {"init": settings.init, "trainable": "lora", "lora": shape}
 
-    def _frozen(self, job: Job, out: Path) -> Tensor:
-        prompts = adapt(
-            AdaptRecipe(
-                seed=job.seed,
-                backbone=job.backbone,
-                prompt=PromptSettings(),
-                data=job.recipe.data,
-                adapt=AdaptSettings(init=job.settings.init),
-            ),
-            job.metaprompt,
-            list(job.cards),
-            None,
-            out / WEIGHTS / PROMPT,
-            shots=0,
-            prepared=job.prepared,
-            progress=job.progress,
-        )
-        device = job.prepared.backbone.device
-        return torch.stack([prompts.task_prompt(card.name) for card in job.cards]).to(device)
-
-    def _parent(self, job: Job) -> dict[str, Any]:
-        assert job.metaprompt is not None
-        return {"metaprompt": job.metaprompt.digest}
+    def _stored(self, prompts: PromptSet) -> int:
+        return prompts.tensors["update"].numel() * prompts.tensors["update"].element_size()

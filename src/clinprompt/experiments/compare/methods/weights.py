@@ -12,7 +12,6 @@ from typing import Any
 import safetensors.torch
 import torch
 from pydantic import Field
-from torch import Tensor, nn
 
 from clinprompt.backbone.model import Backbone
 from clinprompt.backbone.template import Placement
@@ -25,43 +24,10 @@ from clinprompt.experiments.compare.methods.base import (
     TrainedSettings,
 )
 from clinprompt.training.loop import Stage, run
-from clinprompt.training.modules import PromptModule
-from clinprompt.training.prepare import Prepared, data_counts, identity_of, prepare_tasks
+from clinprompt.training.modules import Weights
+from clinprompt.training.prepare import data_counts, identity_of, prepare_tasks
 from clinprompt.training.sampler import Sampler
 from clinprompt.training.settings import Optimiser
-
-
-def flat(name: str) -> str:
-    """A parameter's name as a key of a `ParameterDict`."""
-    return name.replace(".", "/")  # names of parameters may hold no dots
-
-
-class Weights(PromptModule):
-    """Trained weights in the backbone, in the place of a prompt: rows have the bare instruction.
-
-    Args:
-        trained: parameters in use by the backbone, by name.
-
-    Attributes:
-        frozen: task prompts [K, P, H] that the rows stand behind all the same, untrained.
-    """
-
-    def __init__(self, trained: dict[str, nn.Parameter]) -> None:
-        super().__init__()
-        self.trained = nn.ParameterDict({flat(name): p for name, p in trained.items()})
-        self.frozen: Tensor | None = None  # no buffer: it is no part of what is learned
-
-    def prompts(self, tasks: Sequence[int]) -> Tensor | None:
-        """The frozen prompts [T, P, H]; None where there are none."""
-        return None if self.frozen is None else self.frozen[list(tasks)]
-
-    def groups(self) -> dict[str, list[nn.Parameter]]:
-        """All of them at one rate."""
-        return {"weights": list(self.trained.values())}
-
-    def state_of(self, task: int) -> dict[str, Tensor]:
-        """Nothing: weights belong to all tasks."""
-        return {}
 
 
 class WeightsSettings(TrainedSettings):
@@ -86,10 +52,8 @@ class Trained(Method):
     def fit(self, job: Job, rates: Rates, out: Path) -> Fit:
         """Train on the same rows, in the same order, as any prompt."""
         recipe, place = job.recipe, job.settings.place
-        prepared = self._placed(job)
-        frozen = self._frozen(job, out)
-        length = 0 if frozen is None else frozen.shape[1]
-        tasks = prepare_tasks(prepared, job.cards, job.splits, recipe.data, length)
+        prepared = job.prepared.placed(place)
+        tasks = prepare_tasks(prepared, job.cards, job.splits, recipe.data, 0)
         if place == "after":  # what is known of a note changes with the weights: it is no prefix
             tasks = [task.whole() for task in tasks]
         training = recipe.training
@@ -116,12 +80,10 @@ class Trained(Method):
                 "training": settings.model_dump(),
                 **({} if training.select == "loss" else {"select": training.select}),
                 "seed": job.seed,
-                **self._parent(job),
             },
             tasks,
         )
         with self.at_work(prepared.backbone, job.settings, job.seed) as module:
-            module.frozen = frozen
             stage = Stage("weights", module, tasks, rates, sampler, settings, recipe.engine)
             # All weights with their moments are several times the backbone's size on disk.
             stage.checkpoints = self.small or job.steps > recipe.engine.save_every
@@ -137,12 +99,10 @@ class Trained(Method):
             outcome=outcome,
             trainable=trainable,
             stored_bytes=stored,
-            context_tokens=length,
             examples_seen=job.steps * training.rows,
             data=data_counts(tasks),
             details=self._details(job.settings)
-            | ({} if place == "before" else {"placement": place})
-            | self._parent(job),
+            | ({} if place == "before" else {"placement": place}),
         )
 
     def average(self, tries: Sequence[Path], out: Path) -> int:
@@ -169,16 +129,4 @@ class Trained(Method):
         """Write what was learned; how many bytes it takes."""
 
     def _details(self, settings: Any) -> dict[str, Any]:
-        return {}
-
-    def _placed(self, job: Job) -> Prepared:
-        """The backbone with the template that rows are written in."""
-        return job.prepared.placed(job.settings.place)
-
-    def _frozen(self, job: Job, out: Path) -> Tensor | None:
-        """Task prompts [K, P, H] that rows stand behind; none."""
-        return None
-
-    def _parent(self, job: Job) -> dict[str, Any]:
-        """What those come from."""
         return {}

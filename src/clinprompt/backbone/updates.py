@@ -1,0 +1,140 @@
+"""Low-rank updates of a backbone's linear layers (LoRA, Hu et al., ICLR 2022), put to work and
+taken back.
+
+An update is a few numbers: of every layer it touches, A [R, in] and then B [out, R], one after the
+other in the order of the model's modules. At work, ``alpha / R * B A`` is added to the layer's
+weight. So whatever runs the layers runs them as fast as ever, and one update is at work at a time.
+Afterwards the weights are what they were, bit by bit. In a float type of fewer bits the sum is
+rounded.
+
+Shapes: R rank, N numbers of an update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from clinprompt.backbone.model import Backbone
+from clinprompt.errors import ClinpromptError
+
+
+class LowRank(BaseModel):
+    """What an update is like.
+
+    Attributes:
+        rank: R.
+        alpha: the update is scaled by ``alpha / R``.
+        layers: last parts of the names of the linear layers with an update.
+        numbers: N.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    rank: int = Field(gt=0)
+    alpha: float = Field(gt=0)
+    layers: tuple[str, ...] = Field(min_length=1)
+    numbers: int = Field(gt=0)
+
+    @property
+    def told(self) -> str:
+        """For people."""
+        return f"rank {self.rank} on {', '.join(self.layers)}, {self.numbers:,} numbers"
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """An update of a backbone.
+
+    Attributes:
+        shape: what it is like.
+        values: [N] float32.
+    """
+
+    shape: LowRank
+    values: Tensor
+
+
+def sites(model: nn.Module, layers: tuple[str, ...]) -> dict[str, nn.Linear]:
+    """The linear layers with these last parts of their names, in the model's order."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and name.split(".")[-1] in layers
+    }
+
+
+def flat(factors: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
+    """The numbers [N] of A [R, in] and B [out, R] of each layer, in the order given."""
+    return torch.cat(
+        [part.detach().float().cpu().flatten() for both in factors.values() for part in both]
+    )
+
+
+def factors(backbone: Backbone, update: Update) -> dict[str, tuple[Tensor, Tensor]]:
+    """A [R, in] and B [out, R] by the name of the layer.
+
+    Raises:
+        ClinpromptError: CP-BACK-120 an update that does not fit the backbone's layers.
+    """
+    shape, found, at = update.shape, dict[str, tuple[Tensor, Tensor]](), 0
+    linears = sites(backbone.model, shape.layers)
+    wanted = sum(shape.rank * (one.in_features + one.out_features) for one in linears.values())
+    if wanted != shape.numbers:
+        raise ClinpromptError(
+            "CP-BACK-120",
+            f"an update of {shape.numbers} numbers does not fit the backbone's layers "
+            f"{', '.join(shape.layers)}, which take {wanted} at rank {shape.rank}",
+            hint="it was learned on another backbone, or its layers are packed in few bits here",
+        )
+    for name, linear in linears.items():
+        middle = at + shape.rank * linear.in_features
+        end = middle + linear.out_features * shape.rank
+        a, b = update.values[at:middle], update.values[middle:end]
+        found[name] = a.view(shape.rank, -1), b.view(-1, shape.rank)
+        at = end
+    return found
+
+
+@torch.no_grad()
+def add(backbone: Backbone, update: Update) -> dict[str, Tensor]:
+    """Add an update to the backbone's weights.
+
+    Returns:
+        The weights as they were, by the name of the layer.
+
+    Raises:
+        ClinpromptError: CP-BACK-120 an update that does not fit.
+    """
+    modules: dict[str, Any] = dict(backbone.model.named_modules())
+    scale = update.shape.alpha / update.shape.rank
+    before = {}
+    for name, (a, b) in factors(backbone, update).items():
+        weight = modules[name].weight
+        before[name] = weight.detach().clone()
+        change = b.to(weight.device) @ a.to(weight.device) * scale
+        weight.copy_(weight.float() + change)
+    return before
+
+
+@contextmanager
+def at_work(backbone: Backbone, update: Update | None) -> Iterator[None]:
+    """The backbone with an update added to its weights; with None it stays as it is.
+
+    Raises:
+        ClinpromptError: CP-BACK-120 an update that does not fit.
+    """
+    before = {} if update is None else add(backbone, update)
+    try:
+        yield
+    finally:
+        modules: dict[str, Any] = dict(backbone.model.named_modules()) if before else {}
+        with torch.no_grad():
+            for name, kept in before.items():
+                modules[name].weight.copy_(kept)

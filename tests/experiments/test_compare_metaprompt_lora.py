@@ -112,6 +112,7 @@ def test_it_begins_where_the_metaprompt_is_at_no_shots(fields, sources, tmp_path
     assert fit.context_tokens == toy.LENGTH
     assert fit.trainable == 4 * ((32 + 32) + (32 + 16))  # rank 1 on q and v of 4 layers
     assert fit.details["metaprompt"] == given.digest
+    assert fit.details["update"]["layers"] == ["q_proj", "v_proj"]
 
 
 def _width(depth: str) -> dict[str, int]:

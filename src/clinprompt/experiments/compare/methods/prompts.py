@@ -96,6 +96,7 @@ class _Prompts(Method):
             details={
                 "length": meta.length,
                 "rank": meta.rank,
+                **({"update": meta.update.model_dump(mode="json")} if meta.update else {}),
                 **({"depth": meta.depth} if meta.depth != "input" else {}),
                 **({"placement": meta.placement} if meta.placement != "before" else {}),
                 **({"start": start} if start else {}),

@@ -79,7 +79,8 @@ def adapt(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
     trainable: Annotated[
-        str | None, typer.Option("--trainable", help="all; vectors: P* stays as it is; lora: the prompt does.")
+        str | None,
+        typer.Option("--trainable", help="all; vectors: P* stays; lora: the prompt stays."),
     ] = None,
     settings: Annotated[
         Path | None, typer.Option("--settings", help="YAML file with settings.")

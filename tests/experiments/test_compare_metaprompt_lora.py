@@ -128,6 +128,25 @@ def test_what_it_stores_is_the_update_alone(fields, tmp_path):
     assert torch.equal(prompts.tensors["shared"], job.metaprompt.tensors["shared"])
 
 
+def test_the_prompt_may_be_trained_with_it(fields, tmp_path):
+    rates = [{"weights": 0.02, "shared": 0.05, "vectors": 0.03}]
+    entry = ENTRY | {"trainable": "all", "rates": rates}
+    cells = cw.compared(fields, tmp_path / "out", methods=[entry], shots=[4])
+    assert {cell.status for cell in cells.values()} == {"done"}
+    update = 4 * ((32 + 32) + (32 + 16))
+    prompt = toy.LENGTH * 32 + toy.LENGTH + 32
+    assert {cell.parameters.trainable for cell in cells.values()} == {update + prompt}
+    assert {cell.parameters.stored_bytes for cell in cells.values()} == {4 * (update + prompt)}
+
+
+def test_each_trained_part_needs_a_rate(fields, tmp_path):
+    entry = ENTRY | {"trainable": "vectors"}
+    with pytest.raises(run.Unfit) as caught:
+        cw.planned(fields, tmp_path, methods=[entry])
+    (error,) = caught.value.complaints
+    assert error.code == "CP-EXP-109" and "vectors, weights" in error.message
+
+
 def test_a_metaprompt_of_its_own(fields, sources, tmp_path):
     random_set(sources, length=5).save(tmp_path / "own")
     entry = ENTRY | {"metaprompt": str(tmp_path / "own")}

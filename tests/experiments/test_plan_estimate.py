@@ -228,12 +228,15 @@ def test_an_adaptation_and_its_answers(cards: list[Path], model: Path) -> None:
 def test_an_adaptation_of_the_layers_is_planned_as_it_is_trained(
     cards: list[Path], model: Path
 ) -> None:
-    lora = {"trainable": "lora", "lora": {"rank": 2, "layers": ["o_proj"]}}
+    lora = {"trainable": "none", "lora": {"rank": 2, "layers": ["o_proj"]}}
     recipe = toy.adapt_recipe(backbone={"name": str(model)}, adapt=lora)
     targets = [catalogue.find(cards[1])]
     found = plan_adapt(recipe, targets, 4, QUICK).stages[0]
     assert found.trainable == 4 * 2 * (32 + 32)
     assert found.prompt > 0  # the frozen prompt is read
+    both = toy.adapt_recipe(backbone={"name": str(model)}, adapt=lora | {"trainable": "all"})
+    numbers = plan_adapt(both, targets, 4, QUICK).stages[0].trainable
+    assert numbers == found.trainable + 3 * 32 + 3 + 32
     ready = toy.prepared()
     measured = plan_adapt(recipe, targets, 4, Where(budget=0), prepared=ready).stages[0]
     assert measured.measured is not None and measured.seconds > 0

@@ -19,7 +19,7 @@ from clinprompt.training.batch import Item, prefix_of, row_losses
 from clinprompt.training.loop import Interrupted
 from clinprompt.training.settings import AdaptSettings
 
-LORA: dict[str, Any] = {"trainable": "lora", "rate_weights": 0.02, "steps": 4}
+LORA: dict[str, Any] = {"trainable": "none", "lora": {}, "rate_weights": 0.02, "steps": 4}
 NUMBERS = 4 * ((32 + 32) + (32 + 16))  # rank 1 on q and v of 4 layers
 
 
@@ -95,6 +95,24 @@ def test_other_ranks_and_layers(tmp_path: Path, metaprompt: PromptSet, target: P
     found = fit(tmp_path / "out", metaprompt, target, adapt=LORA | {"lora": lora})
     assert found.meta.trainable_parameters == 4 * 3 * (32 + 32)
     assert found.meta.update is not None and found.meta.update.alpha == 1.5
+
+
+@pytest.mark.parametrize(("trainable", "more"), [("vectors", 3 + 32), ("all", 3 * 32 + 3 + 32)])
+def test_the_prompt_may_be_trained_with_it(
+    tmp_path: Path, metaprompt: PromptSet, target: Path, trainable: str, more: int
+) -> None:
+    found = fit(tmp_path / "out", metaprompt, target, adapt=LORA | {"trainable": trainable})
+    assert found.meta.trainable_parameters == NUMBERS + more
+    stays = torch.equal(found.tensors["shared"], metaprompt.tensors["shared"])
+    assert stays == (trainable == "vectors")
+    assert not torch.allclose(found.task_prompt("target"), zero_shot(metaprompt))
+    frozen = fit(tmp_path / "frozen", metaprompt, target, adapt=LORA)
+    assert not torch.equal(found.tensors["update"], frozen.tensors["update"])
+
+
+def test_nothing_to_train_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"adapt\.lora\.rank=1"):
+        AdaptSettings(trainable="none")
 
 
 def test_at_no_shots_there_is_no_update(

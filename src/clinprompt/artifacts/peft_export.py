@@ -83,7 +83,7 @@ def export_peft(
             "an update of the backbone's layers goes with the prompts, and a PEFT adapter is "
             "either a prompt or LoRA",
             file=prompts.file,
-            hint="only prompts adapted with adapt.trainable all or vectors can be exported",
+            hint="only prompts adapted without adapt.lora can be exported",
         )
     base = base_model or backbone_name(meta)
     around = {

@@ -80,7 +80,7 @@ def adapt(
     seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
     trainable: Annotated[
         str | None,
-        typer.Option("--trainable", help="all; vectors: P* stays; lora: the prompt stays."),
+        typer.Option("--trainable", help="all; vectors: P* stays; none: with adapt.lora."),
     ] = None,
     settings: Annotated[
         Path | None, typer.Option("--settings", help="YAML file with settings.")

@@ -23,7 +23,7 @@ from clinprompt.tasks.suite import Suite
 from clinprompt.training.batch import Item, notes_for, prefix_of, row_losses
 from clinprompt.training.data import TokenTask
 from clinprompt.training.loop import Judge, Outcome, Stage, run
-from clinprompt.training.lora import Adapters, adapters, require_lora, shape_of
+from clinprompt.training.lora import Adapters, Joined, adapters, require_lora, shape_of
 from clinprompt.training.microbatch import sized
 from clinprompt.training.modules import Decomposed, PromptModule, PromptTable
 from clinprompt.training.prepare import (
@@ -158,7 +158,7 @@ def adapt(
             torch.stack([start.u for start in picked]),
             torch.stack([start.v for start in picked]),
             train_shared=settings.trainable == "all",
-            train_vectors=settings.trainable != "lora",
+            train_vectors=settings.trainable != "none",
             unit=unit,
         )
         rates = {
@@ -170,9 +170,9 @@ def adapt(
     with (
         workspace(out) as work,
         tracked(recipe.tracking, out, recipe, progress),
-        _behind(recipe, prepared, module, bool(tasks)) as weights,
+        _adapters(recipe, prepared, bool(tasks)) as weights,
     ):
-        trained = module if weights is None else weights
+        trained = module if weights is None else Joined(module, weights)
         outcome = Outcome()
         if tasks:
             sampler = Sampler(
@@ -213,23 +213,18 @@ def adapt(
 
 
 @contextmanager
-def _behind(
-    recipe: AdaptRecipe, prepared: Prepared, module: PromptModule, trains: bool
-) -> Iterator[Adapters | None]:
-    """Adapters behind the prompts of `module`, which stay as they are; None if none are asked for.
+def _adapters(recipe: AdaptRecipe, prepared: Prepared, trains: bool) -> Iterator[Adapters | None]:
+    """Adapters in the backbone; None if none are asked for.
 
     Raises:
         ClinpromptError: CP-TRAIN-097, CP-TRAIN-098 (`lora.require_lora`).
     """
     shape = recipe.adapt.lora
-    if recipe.adapt.trainable != "lora" or not trains:
+    if shape is None or not trains:
         yield None
         return
     require_lora(shape, prepared.backbone)
-    assert isinstance(module, Decomposed)
     with adapters(prepared.backbone, shape.rank, shape.alpha, shape.layers, recipe.seed) as weights:
-        found = module.prompts(range(len(module.u)))
-        weights.frozen = found.detach()
         yield weights
 
 
@@ -247,15 +242,15 @@ def _check(
         )
     if metaprompt is not None:
         _require_its_shape(recipe, metaprompt)
-    if recipe.adapt.trainable == "lora":
+    if recipe.adapt.lora is not None:
         placement = None if metaprompt is None else metaprompt.meta.placement
         if placement != "before":
             raise ClinpromptError(
                 "CP-TRAIN-096",
-                "adapt.trainable=lora trains behind a metaprompt that stands before the text, and "
+                "adapt.lora trains behind a metaprompt that stands before the text, and "
                 + ("there is none" if placement is None else f"this one stands {placement} it"),
                 file=None if metaprompt is None else metaprompt.file,
-                hint="use adapt.trainable=all, or another metaprompt",
+                hint="leave adapt.lora out, or use another metaprompt",
             )
     if shots == 0 and metaprompt is None:
         raise ClinpromptError(

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clinprompt.backbone import updates
 from clinprompt.backbone.model import Backbone
 from clinprompt.backbone.updates import LowRank
 from clinprompt.errors import ClinpromptError
-from clinprompt.training.modules import Weights
+from clinprompt.training.modules import PromptModule, Weights
 from clinprompt.training.settings import LoraShape
 
 
@@ -37,6 +37,31 @@ class Adapters(Weights):
             if hasattr(module, "lora_A")
         }
         return updates.flat(found)
+
+
+class Joined(PromptModule):
+    """Prompts, or what of them is trained, and adapters behind them.
+
+    Args:
+        soft: the prompts; those that are frozen stay as they are.
+        weights: the adapters.
+    """
+
+    def __init__(self, soft: PromptModule, weights: Adapters) -> None:
+        super().__init__()
+        self.soft, self.weights = soft, weights
+
+    def prompts(self, tasks: Sequence[int]) -> Tensor | None:
+        """Task prompts [T, P, H]."""
+        return self.soft.prompts(tasks)
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """Those of both."""
+        return self.soft.groups() | self.weights.groups()
+
+    def state_of(self, task: int) -> dict[str, Tensor]:
+        """Nothing: the adapters belong to all tasks."""
+        return {}
 
 
 @contextmanager
@@ -98,7 +123,7 @@ def require_lora(shape: LoraShape, backbone: Backbone) -> None:
     except ImportError as error:
         raise ClinpromptError(
             "CP-TRAIN-097",
-            "adapt.trainable=lora needs the library peft",
+            "adapt.lora needs the library peft",
             hint="pip install 'clinprompt[lora]'",
         ) from error
     linear = updates.sites(backbone.model, shape.layers)
@@ -111,8 +136,9 @@ def require_lora(shape: LoraShape, backbone: Backbone) -> None:
             )
 
 
-def shape_of(shape: LoraShape, module: Adapters) -> LowRank:
+def shape_of(shape: LoraShape | None, module: Adapters) -> LowRank:
     """What the trained update is like."""
+    assert shape is not None
     return LowRank(
         rank=shape.rank, alpha=shape.alpha, layers=shape.layers, numbers=module.trainable
     )

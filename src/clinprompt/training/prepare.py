@@ -31,7 +31,6 @@ from clinprompt.training.settings import (
     CPU_TOKENS,
     BackboneSettings,
     DataSettings,
-    LoraShape,
     PromptSettings,
 )
 
@@ -272,7 +271,7 @@ _USUAL: dict[str, tuple[tuple[str, Any], ...]] = {
     "adapt": (
         ("select", "loss"),
         ("stop", None),
-        ("lora", LoraShape().model_dump()),
+        ("lora", None),
         ("rate_weights", 0.01),
     ),
     **dict.fromkeys(("teachers", "distil", "training"), (("stop", None),)),

@@ -172,12 +172,12 @@ class AdaptSettings(Optimiser):
         "task with the lowest loss on the training examples; or whichever of all these is best on "
         "dev",
     )
-    trainable: Literal["all", "vectors", "lora"] = Field(
-        "all",
-        description="P* and task vectors; task vectors alone; or neither, and a low-rank update of "
-        "the backbone's layers behind the prompt",
+    trainable: Literal["all", "vectors", "none"] = Field(
+        "all", description="of the prompt: P* and task vectors; task vectors alone; or neither"
     )
-    lora: LoraShape = LoraShape()
+    lora: LoraShape | None = Field(
+        None, description="a low-rank update of the backbone's layers is trained as well"
+    )
     select: Selection = Field(
         "loss",
         description="the state that is kept has the lowest dev loss; or the best answers on dev by "
@@ -186,8 +186,14 @@ class AdaptSettings(Optimiser):
     rate_shared: float = Field(0.1, gt=0, le=LARGEST_RATE)
     rate_vectors: float = Field(0.02, gt=0, le=LARGEST_RATE)
     rate_weights: float = Field(
-        0.01, gt=0, le=LARGEST_RATE, description="of the update, with trainable=lora"
+        0.01, gt=0, le=LARGEST_RATE, description="of the update, where there is one"
     )
+
+    @model_validator(mode="after")
+    def _trains(self) -> AdaptSettings:
+        if self.trainable == "none" and self.lora is None:
+            raise ValueError("trainable=none trains nothing without lora; set adapt.lora.rank=1")
+        return self
 
 
 class EngineSettings(Settings):

@@ -247,6 +247,7 @@ def _flat(told: dict[str, Any]) -> dict[str, Any]:
         "placement": (None,),
         "select": ("loss",),
         "tries": ("best",),
+        "trainable": ("none",),
         "balance": (False,),
     }
     return {k: v for k, v in told.items() if v not in usual.get(k, ())}

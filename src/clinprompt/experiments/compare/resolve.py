@@ -127,7 +127,7 @@ def _grids(recipe: CompareRecipe, entries: list[Entry]) -> Complaints:
     found: Complaints = []
     sizes = {}
     for entry in entries:
-        groups = set(entry.method.groups)
+        groups = set(entry.method.rates(entry.settings))
         rates = entry.settings.rates
         if groups:
             sizes[entry.id] = len(rates)
@@ -139,7 +139,7 @@ def _grids(recipe: CompareRecipe, entries: list[Entry]) -> Complaints:
                         "CP-EXP-109",
                         f"method '{entry.id}' takes {needs}, and its grid has {rate or 'nothing'}",
                         hint="such as rates: [{"
-                        + ", ".join(f"{group}: 0.1" for group in entry.method.groups)
+                        + ", ".join(f"{group}: 0.1" for group in sorted(groups))
                         + "}]",
                     )
                 )

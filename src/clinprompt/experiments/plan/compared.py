@@ -160,7 +160,7 @@ def _trained(method: Method, settings: Any) -> dict[str, Any]:
     """Which of `AdaptSettings.trainable` a method of prompts is."""
     if isinstance(method, MetapromptLora):
         lora = {"rank": settings.rank, "alpha": settings.alpha, "layers": settings.layers}
-        return {"trainable": "lora", "lora": lora}
+        return {"trainable": settings.trainable, "lora": lora}
     return {"trainable": "vectors" if isinstance(method, Vectors) else "all"}
 
 

@@ -34,6 +34,7 @@ from clinprompt.training.sampler import Sampler, mixing_weights
 from clinprompt.training.settings import (
     AdaptRecipe,
     DistilSettings,
+    LoraShape,
     Optimiser,
     PromptSettings,
     Recipe,
@@ -286,9 +287,12 @@ def adapt_training(
         seed=recipe.seed,
     )
     kind: Kind = "table" if fresh else "decomposed"
-    if settings.trainable == "lora":
-        lora = settings.lora
+    lora = settings.lora
+    if lora is not None:
+        whole = prompt_numbers(shape, recipe.prompt, len(tasks))
+        own = length * width(shape, recipe.prompt.depth)
         trainable = lora_parameters(shape, lora.rank, lora.layers)
+        trainable += {"all": whole, "vectors": whole - own, "none": 0}[settings.trainable]
         title = name or f"adapt lora: {', '.join(card.name for card in cards)}, {_many(shots)}"
         stage = weights_training(
             title,
@@ -301,8 +305,9 @@ def adapt_training(
             trainable * FLOAT32,
             length,
         )
-        stage.prompt = recipe.prompt
-        stage.module = partial(_adapters, recipe=recipe)
+        stage.adapters = lora_parameters(shape, lora.rank, lora.layers)
+        stage.prompt = recipe.prompt  # measured frozen: its own gradients are little work
+        stage.module = partial(_adapters, shape=lora, seed=recipe.seed)
         if settings.init in ("nearest", "dev"):
             stage.once = sum(_choice(task, shape, stage, sources) for task in tasks)
         return stage
@@ -330,9 +335,10 @@ def _many(shots: int | None) -> str:
     return f"{'all' if shots is None else shots} shots"
 
 
-def _adapters(backbone: Backbone, recipe: AdaptRecipe) -> AbstractContextManager[PromptModule]:
-    lora = recipe.adapt.lora
-    return adapters(backbone, lora.rank, lora.alpha, lora.layers, recipe.seed)
+def _adapters(
+    backbone: Backbone, shape: LoraShape, seed: int
+) -> AbstractContextManager[PromptModule]:
+    return adapters(backbone, shape.rank, shape.alpha, shape.layers, seed)
 
 
 def _choice(task: TokenTask, shape: Shape, stage: Training, sources: int) -> float:

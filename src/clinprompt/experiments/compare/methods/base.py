@@ -196,6 +196,10 @@ class Method(ABC):
     placements: ClassVar[tuple[Placement, ...]] = ("before", "after")  # of metaprompts it can use
     groups: ClassVar[tuple[str, ...]] = ()  # names of learning rates; none: nothing is trained
 
+    def rates(self, settings: Any) -> tuple[str, ...]:
+        """Names of the learning rates that an entry of the grid has to give."""
+        return self.groups
+
     def shots(self, settings: Any, asked: Sequence[Shots]) -> list[Shots]:
         """The numbers of shots that the method has a cell for, of those that are asked for."""
         return [shots for shots in asked if shots != 0]

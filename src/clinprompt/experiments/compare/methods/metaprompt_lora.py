@@ -1,11 +1,11 @@
-"""LoRA behind a metaprompt that stays as it is: the metaprompt knows, a few weights learn."""
+"""LoRA behind a metaprompt: the metaprompt knows, a few weights learn."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,9 +21,12 @@ from clinprompt.training.settings import VectorStart
 
 
 class MetapromptLoraSettings(MetapromptSettings):
-    """Rank and layers of the update, and where the target's prompt comes from."""
+    """Rank and layers of the update; where the prompt starts, and what of it is trained."""
 
     init: VectorStart = "blend"
+    trainable: Literal["none", "vectors", "all"] = Field(
+        "none", description="of the prompt, beside the update: nothing, task vectors, or P* too"
+    )
     rank: int = Field(1, ge=1)
     alpha: float = Field(2, gt=0, description="the update is scaled by alpha / rank")
     layers: list[str] = Field(
@@ -34,18 +37,24 @@ class MetapromptLoraSettings(MetapromptSettings):
 
 
 class MetapromptLora(Metaprompt):
-    """The target's zero-shot prompt, frozen, and a low-rank update of the layers behind it.
+    """The target's zero-shot prompt, frozen unless said otherwise, and a low-rank update of the
+    layers behind it.
 
     A prompt holds what the source tasks have taught, but a few updates move it little; adapters
-    learn a new form of answer from few examples, and know nothing. At rank 1 both together train
-    as few parameters as the metaprompt alone (docs/experiments.md, section 24).
+    learn a new form of answer from few examples, and know nothing. At rank 1 they are as many
+    parameters as the metaprompt alone (docs/experiments.md, section 24).
     """
 
-    name, title = "mpt-lora", "metaprompt and rank-one LoRA"
+    name, title = "mpt-lora", "metaprompt and LoRA"
     settings = MetapromptLoraSettings
     groups = ("weights",)
     # Behind a note the prompt would need the note read anew by every task's weights.
     placements: ClassVar[tuple[Placement, ...]] = ("before",)
+
+    def rates(self, settings: MetapromptLoraSettings) -> tuple[str, ...]:
+        """Those of what is trained."""
+        more = {"none": (), "vectors": ("vectors",), "all": ("shared", "vectors")}
+        return ("weights", *more[settings.trainable])
 
     def shots(self, settings: Any, asked: Sequence[Shots]) -> list[Shots]:
         """Above zero: at zero it is the metaprompt's own cell."""
@@ -66,7 +75,8 @@ class MetapromptLora(Metaprompt):
 
     def _adapt(self, settings: Any) -> dict[str, Any]:
         shape = {"rank": settings.rank, "alpha": settings.alpha, "layers": settings.layers}
-        return {"init": settings.init, "trainable": "lora", "lora": shape}
+        return {"init": settings.init, "trainable": settings.trainable, "lora": shape}
 
     def _stored(self, prompts: PromptSet) -> int:
-        return prompts.tensors["update"].numel() * prompts.tensors["update"].element_size()
+        """What was trained; what was not follows from the metaprompt."""
+        return prompts.meta.trainable_parameters * prompts.tensors["update"].element_size()

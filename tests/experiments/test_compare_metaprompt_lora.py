@@ -18,7 +18,8 @@ from clinprompt.prompts import compose, mean_update
 from clinprompt.tasks import catalogue
 from clinprompt.tasks.resemblance import resemblances, shares
 from clinprompt.training.batch import Item, prefix_of, row_losses, run_step
-from clinprompt.training.lora import adapters
+from clinprompt.training.lora import Joined, adapters
+from clinprompt.training.modules import Decomposed
 from clinprompt.training.prepare import prepare_tasks
 
 METHOD = METHODS["mpt-lora"]
@@ -57,14 +58,17 @@ def test_gradients_equal_those_of_prompt_and_row_as_one_sequence(fields, tmp_pat
     backbone = job.prepared.backbone
     (task,) = prepare_tasks(job.prepared, job.cards, job.splits, job.recipe.data, toy.LENGTH)
     frozen = expected_prompt(job.metaprompt, job.cards[0])
-    with adapters(backbone, 1, 2.0, ["q_proj", "v_proj"], job.seed) as module:
-        module.frozen = frozen[None]
-        for name, p in module.trained.items():
+    one = torch.ones(1, toy.LENGTH, 1), torch.ones(1, 1, 32)
+    with adapters(backbone, 1, 2.0, ["q_proj", "v_proj"], job.seed) as weights:
+        soft = Decomposed(frozen, *one, train_shared=False, train_vectors=False)
+        module = Joined(soft, weights)
+        for name, p in weights.trained.items():
             if "lora_B" in name:
                 torch.nn.init.normal_(p, std=0.3)
         before = prefix_of(backbone, module.prompts([0]), [task.fixed])
         items = [Item(row, 0) for row in task.rows["train"]]
         run_step(backbone, before, items, microbatch_tokens=64)
+        assert list(module.groups()) == ["weights"]
         trained = module.groups()["weights"]
         ours = [p.grad.clone() for p in trained]
         for p in trained:

@@ -156,19 +156,15 @@ class Weights(PromptModule):
 
     Args:
         trained: parameters in use by the backbone, by name.
-
-    Attributes:
-        frozen: task prompts [K, P, H] that the rows stand behind all the same, untrained.
     """
 
     def __init__(self, trained: dict[str, nn.Parameter]) -> None:
         super().__init__()
         self.trained = nn.ParameterDict({flat(name): p for name, p in trained.items()})
-        self.frozen: Tensor | None = None  # no buffer: it is no part of what is learned
 
     def prompts(self, tasks: Sequence[int]) -> Tensor | None:
-        """The frozen prompts [T, P, H]; None where there are none."""
-        return None if self.frozen is None else self.frozen[list(tasks)]
+        """None: no prompt."""
+        return None
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """All of them at one rate."""

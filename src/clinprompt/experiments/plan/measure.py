@@ -33,6 +33,7 @@ from clinprompt.training.batch import (
     run_step,
     states_of,
 )
+from clinprompt.training.lora import Adapters, Joined
 from clinprompt.training.modules import Decomposed, PromptModule, PromptTable
 from clinprompt.training.prepare import Prepared, initial_prompts, unit_of
 from clinprompt.training.settings import PromptSettings
@@ -59,7 +60,8 @@ def measured(
     if stage.module is not None:
         with stage.module(prepared.backbone) as module:
             if stage.prompt is not None:
-                module.frozen = initial_prompts(prepared, stage.tasks, stage.prompt, 0)
+                assert isinstance(module, Adapters)
+                module = Joined(_module(prepared, stage, stage.prompt), module)
             best = [p.detach().clone() for own in module.groups().values() for p in own]
             found = _steps(prepared, stage, shape, module, None, budget, clock)
             del best  # a training holds its best state until its end
@@ -158,8 +160,14 @@ def _module(prepared: Prepared, stage: Training, prompt: PromptSettings) -> Prom
     count, size = len(stage.tasks), soft.shape[2]
     pairs = [unit_vectors(stage.length, size, stage.rank, k) for k in range(count)]
     u, v = (torch.stack(list(one)) for one in zip(*pairs, strict=True))
-    shared = stage.kind != "vectors"
-    return Decomposed(soft[0], u, v, train_shared=shared, unit=unit).to(prepared.backbone.device)
+    return Decomposed(
+        soft[0],
+        u,
+        v,
+        train_shared=stage.kind == "decomposed",
+        train_vectors=stage.kind != "weights",
+        unit=unit,
+    ).to(prepared.backbone.device)
 
 
 def _reading(

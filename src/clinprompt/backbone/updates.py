@@ -12,10 +12,9 @@ Shapes: R rank, N numbers of an update.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -103,24 +102,30 @@ def factors(backbone: Backbone, update: Update) -> dict[str, tuple[Tensor, Tenso
 
 
 @torch.no_grad()
-def add(backbone: Backbone, update: Update) -> dict[str, Tensor]:
+def add(backbone: Backbone, update: Update) -> None:
     """Add an update to the backbone's weights.
-
-    Returns:
-        The weights as they were, by the name of the layer.
 
     Raises:
         ClinpromptError: CP-BACK-120 an update that does not fit.
     """
-    modules: dict[str, Any] = dict(backbone.model.named_modules())
+    linears = sites(backbone.model, update.shape.layers)
     scale = update.shape.alpha / update.shape.rank
-    before = {}
     for name, (a, b) in factors(backbone, update).items():
-        weight = modules[name].weight
-        before[name] = weight.detach().clone()
+        weight = linears[name].weight
         change = b.to(weight.device) @ a.to(weight.device) * scale
         weight.copy_(weight.float() + change)
-    return before
+
+
+@contextmanager
+def restored(weights: Iterable[Tensor]) -> Iterator[None]:
+    """Weights that may be changed; afterwards they have their values back, bit by bit."""
+    before = [(weight, weight.detach().clone()) for weight in weights]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, values in before:
+                weight.copy_(values)
 
 
 @contextmanager
@@ -130,11 +135,10 @@ def at_work(backbone: Backbone, update: Update | None) -> Iterator[None]:
     Raises:
         ClinpromptError: CP-BACK-120 an update that does not fit.
     """
-    before = {} if update is None else add(backbone, update)
-    try:
+    if update is None:
         yield
-    finally:
-        modules: dict[str, Any] = dict(backbone.model.named_modules()) if before else {}
-        with torch.no_grad():
-            for name, kept in before.items():
-                modules[name].weight.copy_(kept)
+        return
+    linears = sites(backbone.model, update.shape.layers)
+    with restored(linear.weight for linear in linears.values()):
+        add(backbone, update)
+        yield

@@ -10,11 +10,10 @@ from typing import Any
 from clinprompt import verbalize
 from clinprompt.backbone.template import Placement
 from clinprompt.experiments.compare.cell import Shots
-from clinprompt.experiments.compare.methods import Entry, Method
+from clinprompt.experiments.compare.methods import Entry
 from clinprompt.experiments.compare.methods.fine_tuning import FineTuning
 from clinprompt.experiments.compare.methods.lora import Lora
-from clinprompt.experiments.compare.methods.metaprompt_lora import MetapromptLora
-from clinprompt.experiments.compare.methods.prompts import Grouped, Vectors, _Prompts
+from clinprompt.experiments.compare.methods.prompts import Grouped, _Prompts
 from clinprompt.experiments.compare.methods.untrained import InContext
 from clinprompt.experiments.compare.methods.weights import Trained
 from clinprompt.experiments.compare.plan import Plan, Unit
@@ -108,8 +107,7 @@ def _training(
                 steps=steps,
                 rows=count,
                 evaluate_every=every,
-                init=getattr(settings, "init", None) if not fresh else "mean",  # type: ignore[arg-type]
-                **_trained(method, settings),
+                **method._adapt(settings),
             ),
         )
         stage = adapt_training(
@@ -154,14 +152,6 @@ def _training(
     own: Any = settings  # the method's own
     stage.module = partial(method.at_work, settings=own, seed=unit.seed)
     return stage
-
-
-def _trained(method: Method, settings: Any) -> dict[str, Any]:
-    """Which of `AdaptSettings.trainable` a method of prompts is."""
-    if isinstance(method, MetapromptLora):
-        lora = {"rank": settings.rank, "alpha": settings.alpha, "layers": settings.layers}
-        return {"trainable": settings.trainable, "lora": lora}
-    return {"trainable": "vectors" if isinstance(method, Vectors) else "all"}
 
 
 def placement_of(plan: Plan, unit: Unit) -> Placement:

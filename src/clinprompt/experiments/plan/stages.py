@@ -290,9 +290,9 @@ def adapt_training(
     lora = settings.lora
     if lora is not None:
         whole = prompt_numbers(shape, recipe.prompt, len(tasks))
-        own = length * width(shape, recipe.prompt.depth)
-        trainable = lora_parameters(shape, lora.rank, lora.layers)
-        trainable += {"all": whole, "vectors": whole - own, "none": 0}[settings.trainable]
+        vectors = whole - length * width(shape, recipe.prompt.depth)
+        update = lora_parameters(shape, lora.rank, lora.layers)
+        trainable = update + {"all": whole, "vectors": vectors, "none": 0}[settings.trainable]
         title = name or f"adapt lora: {', '.join(card.name for card in cards)}, {_many(shots)}"
         stage = weights_training(
             title,
@@ -305,7 +305,7 @@ def adapt_training(
             trainable * FLOAT32,
             length,
         )
-        stage.adapters = lora_parameters(shape, lora.rank, lora.layers)
+        stage.adapters = update
         stage.prompt = recipe.prompt  # measured frozen: its own gradients are little work
         stage.module = partial(_adapters, shape=lora, seed=recipe.seed)
         if settings.init in ("nearest", "dev"):

@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from clinprompt.backbone import updates
 from clinprompt.backbone.model import Backbone
 from clinprompt.experiments.compare.cell import WEIGHTS
 from clinprompt.experiments.compare.methods.base import Given, Job
@@ -118,11 +119,8 @@ class FineTuning(Trained):
 def _restored(backbone: Backbone) -> Iterator[dict[str, nn.Parameter]]:
     """The backbone's parameters by name; afterwards they have their values back, bit by bit."""
     used = dict(backbone.model.named_parameters())
-    before = {name: p.detach().clone() for name, p in used.items()}
     try:
-        yield used
+        with updates.restored(used.values()):
+            yield used
     finally:
-        with torch.no_grad():
-            for name, weight in used.items():
-                weight.copy_(before[name])
-                weight.requires_grad_(False)
+        backbone.model.requires_grad_(False)

@@ -30,12 +30,7 @@ def test_all_tasks_of_all_folders_answer_as_they_do_alone() -> None:
         for name in predictor.cards
     ]
     mixed = predictor.answer(requests)
-    for _, prompts in SETS:
-        alone = Predictor.of(prompts, settings, prepared=READY)
-        for request, prediction in zip(requests, mixed, strict=True):
-            if request.task in alone.cards:
-                (own,) = alone.answer([request])
-                assert (own.answer, own.text) == (prediction.answer, prediction.text)
+    world.same_as_alone(SETS, READY, settings, requests, mixed)
 
 
 def test_one_folder_is_what_it_was() -> None:

@@ -58,15 +58,7 @@ def test_a_mix_answers_as_each_set_does_alone() -> None:
     told: list[tuple[int, int]] = []
     asked = requests()
     mixed = together(SETS).predictor(READY, SHORT).answer(asked, lambda *p: told.append(p))
-    compared = 0
-    for _, prompts in SETS:
-        alone = Predictor.of(prompts, SHORT, prepared=READY)
-        for request, found in zip(asked, mixed, strict=True):
-            if request.task in alone.cards:
-                (own,) = alone.answer([request])
-                assert (own.answer, own.text) == (found.answer, found.text)
-                compared += 1
-    assert compared == len(asked)
+    world.same_as_alone(SETS, READY, SHORT, asked, mixed)
     assert told[-1] == (len(asked), len(asked)) and told == sorted(told)
     after = READY.backbone.model.state_dict()
     assert all(torch.equal(before[name], value) for name, value in after.items())

@@ -18,6 +18,8 @@ from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.decode import Generated
 from clinprompt.backbone.decoding import Ask, Decoder
 from clinprompt.examples import Entity, Input, PairInput, PremiseInput, QuestionInput, TextInput
+from clinprompt.inference.predictor import Predictor
+from clinprompt.inference.requests import Prediction, PredictorSettings, Request
 from clinprompt.tasks.card import Card, DataSpec
 from clinprompt.training.prepare import Prepared
 
@@ -149,3 +151,22 @@ def an_input(asked: Card, seed: int) -> Input:
         choices = tuple(text(random_, 3) for _ in range(random_.randint(2, 5)))
     context = words if asked.form in ("span", "label") else None
     return QuestionInput(text(random_, 6), context, choices)
+
+
+def same_as_alone(
+    sets: Sequence[tuple[Path, PromptSet]],
+    ready: Prepared,
+    settings: PredictorSettings,
+    asked: Sequence[Request],
+    mixed: Sequence[Prediction],
+) -> None:
+    """Every answer of a mix is the one that its own set gives to it alone."""
+    compared = 0
+    for _, prompts in sets:
+        alone = Predictor.of(prompts, settings, prepared=ready)
+        for request, found in zip(asked, mixed, strict=True):
+            if request.task in alone.cards:
+                (own,) = alone.answer([request])
+                assert (own.answer, own.text) == (found.answer, found.text)
+                compared += 1
+    assert compared == len(asked)

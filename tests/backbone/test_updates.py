@@ -108,6 +108,14 @@ def test_weights_are_the_same_to_the_last_bit_afterwards(fails):
         assert p.equal(before[name]) and not p.requires_grad
 
 
+def test_a_digest_tells_updates_apart_by_content():
+    backbone = tiny.backbone("llama")
+    one, same, other = (update_of(backbone, seed=seed) for seed in (1, 1, 2))
+    assert one.digest == same.digest != other.digest
+    stronger = Update(one.shape.model_copy(update={"alpha": 4.0}), one.values)
+    assert stronger.digest not in (one.digest, other.digest)
+
+
 def test_without_an_update_nothing_is_touched():
     backbone = tiny.backbone("llama")
     before = logits(backbone)

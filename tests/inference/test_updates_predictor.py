@@ -76,21 +76,26 @@ def test_the_update_matters() -> None:
 
 
 def test_prefixes_on_disk_belong_to_their_update(tmp_path: Path) -> None:
-    """The same prompt and instruction under two updates are two files."""
+    """The same prompt and instruction under two updates are two files, also if the updates differ
+    in their strength alone."""
     card, asked = world.card("label"), [Request("label", world.an_input(world.card("label"), 1))]
     settings = replace(SHORT, kv_cache=tmp_path)
     prompt = FIRST.task_prompt("label")
     found: list[Any] = []
-    for update in (None, FIRST.update, SECOND.update):
+    first = FIRST.update
+    assert first is not None
+    stronger = Update(first.shape.model_copy(update={"alpha": 20.0}), first.values)
+    for update in (None, first, SECOND.update, stronger):
         for _ in range(2):  # computed, then read
             predictor = Predictor(READY, settings)
             predictor.add(card, prompt, update=update)
             found.append(predictor.answer(asked)[0].probabilities)
-    assert len(list(tmp_path.iterdir())) == 3
-    for first, second in zip(found[::2], found[1::2], strict=True):
-        assert first == pytest.approx(second, rel=1e-4)
+    assert len(list(tmp_path.iterdir())) == 4
+    for computed, read in zip(found[::2], found[1::2], strict=True):
+        assert computed == pytest.approx(read, rel=1e-4)
     assert found[0] != pytest.approx(found[2], rel=1e-2)
     assert found[2] != pytest.approx(found[4], rel=1e-2)
+    assert found[2] != pytest.approx(found[6], rel=1e-2)
 
 
 def test_an_update_of_another_backbone_is_refused() -> None:

@@ -68,14 +68,14 @@ class KVStore:
 
     @torch.no_grad()
     def prefix(
-        self, prompt: Tensor | None, fixed: Sequence[int], update: Tensor | None = None
+        self, prompt: Tensor | None, fixed: Sequence[int], update: str | None = None
     ) -> Prefix:
         """Keys and values of one prefix, as `engine.prefix` gives them.
 
         Args:
             prompt: the soft prompt [P, H], or None.
             fixed: token ids that follow it.
-            update: the numbers of the update that is at work in the backbone, if one is.
+            update: `Update.digest` of the update that is at work in the backbone, if one is.
         """
         identity = self._identity(prompt, fixed, update)
         path = self.folder / _name(identity)
@@ -91,7 +91,7 @@ class KVStore:
         return computed
 
     def _identity(
-        self, prompt: Tensor | None, fixed: Sequence[int], update: Tensor | None
+        self, prompt: Tensor | None, fixed: Sequence[int], update: str | None
     ) -> dict[str, str]:
         """All that keys and values depend on."""
         return {
@@ -101,7 +101,7 @@ class KVStore:
             "prompt": "none" if prompt is None else _digest([prompt.float()]),
             "text": hashlib.sha256(json.dumps(list(fixed)).encode()).hexdigest(),
             "dtype": str(self.backbone.dtype).removeprefix("torch."),
-            **({} if update is None else {"update": _digest([update])}),
+            **({} if update is None else {"update": update}),
         }
 
     def _load(self, path: Path, identity: dict[str, str], length: int) -> Prefix | None:

@@ -12,6 +12,7 @@ Shapes: R rank, N numbers of an update.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,6 +59,12 @@ class Update:
 
     shape: LowRank
     values: Tensor
+
+    @property
+    def digest(self) -> str:
+        """Identity of the content: SHA-256 of what it is like and of its numbers."""
+        values = self.values.float().cpu().contiguous().numpy().tobytes()
+        return hashlib.sha256(self.shape.model_dump_json().encode() + values).hexdigest()
 
 
 def sites(model: nn.Module, layers: tuple[str, ...]) -> dict[str, nn.Linear]:

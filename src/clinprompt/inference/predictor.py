@@ -336,7 +336,7 @@ class Predictor:
             if self._store is None:
                 task.prefix = engine.prefix(self.backbone, [task.prompt], [task.fixed])
             else:
-                changed = None if task.update is None else task.update.values
+                changed = None if task.update is None else task.update.digest
                 task.prefix = self._store.prefix(task.prompt, task.fixed, changed)
         return task.prefix
 

@@ -20,6 +20,7 @@ from clinprompt.experiments.report.svg import (
     marker,
     plain,
     px,
+    text_width,
     words,
 )
 from clinprompt.experiments.report.tables import (
@@ -226,7 +227,7 @@ def _picture(results: Results, lines: Sequence[_Line], name: str, title: str) ->
         if end is not None
     ]
     ends = covering([*values, 0.0], about=6)
-    left = 210.0
+    left = max(210.0, 36.0 + max(text_width(_name(results, one)) for one in drawn))
     scale = Linear(*ends, left, _WIDTH - 20)
     shots = list(dict.fromkeys(one.shots for one in drawn))
     height = 22 + (len(drawn) + len(shots)) * _ROW + 44

@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from clinprompt.experiments.report import scales
 from clinprompt.experiments.report.looks import Look
 from clinprompt.experiments.report.scales import Linear, Log
-from clinprompt.experiments.report.svg import element, line, marker, polyline, px, words
+from clinprompt.experiments.report.svg import (
+    element,
+    line,
+    marker,
+    polyline,
+    px,
+    text_width,
+    words,
+)
 
 TOP, BOTTOM = 30, 40
+_TICKS = 5  # about so many numbers at an upright axis
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Frame:
         """The lower edge of the plot area."""
         return self.height - BOTTOM
 
-    def grid(self, title: str, y_title: str = "", *, about: int = 5) -> str:
+    def grid(self, title: str, y_title: str = "", *, about: int = _TICKS) -> str:
         """Heading, horizontal lines and their numbers."""
         values = self.y.ticks(about)
         parts = [words(0, 13, title, css="h")]
@@ -110,6 +119,12 @@ class Frame:
                 parts.append(whisker(x, self.y(point.low), x, self.y(point.high), look.css))
             parts.append(marker(x, y, look, size, point.title))
         return "".join(parts)
+
+
+def room(y: tuple[float, float]) -> float:
+    """Pixels that the title and the numbers of an upright axis with these ends take."""
+    numbers = scales.labels(Linear(*y, 1.0, 0.0).ticks(_TICKS))
+    return max(46.0, 24.0 + max(map(text_width, numbers), default=0.0))
 
 
 def whisker(x1: float, y1: float, x2: float, y2: float, css: str, width: float = 1.2) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from clinprompt.experiments.compare.cell import Shots
 from clinprompt.experiments.report.looks import look
-from clinprompt.experiments.report.plot import BOTTOM, TOP, Frame, whisker
+from clinprompt.experiments.report.plot import BOTTOM, TOP, Frame, room, whisker
 from clinprompt.experiments.report.reading import Results, shots_text
 from clinprompt.experiments.report.scales import Linear, covering, covering_log, short
 from clinprompt.experiments.report.scores import Score, Scores
@@ -69,18 +69,19 @@ def _panel(results: Results, shots: Shots, dots: Sequence[_Dot], lacking: Sequen
     sizes = [dot.parameters for dot in dots if dot.parameters > 0]
     none = any(not dot.parameters for dot in dots)
     ends = [e for d in dots for e in (d.score.value, d.score.low, d.score.high) if e is not None]
-    left = 46.0 + (_NONE if none else 0)
+    across = covering(ends, floor=0, ceiling=100)
+    margin = room(across)
     frame = Frame.of(
         _WIDTH,
         _HEIGHT,
         covering_log(sizes),
-        covering(ends, floor=0, ceiling=100),
-        left=left,
+        across,
+        left=margin + (_NONE if none else 0),
         right=16,
         log=True,
     )
     title = f"{shots_text(shots)}".capitalize()
-    wide = Frame(_WIDTH, _HEIGHT, 46.0, Linear(0, 1, 46.0, frame.right), frame.y)
+    wide = Frame(_WIDTH, _HEIGHT, margin, Linear(0, 1, margin, frame.right), frame.y)
     parts = [wide.grid(title, "average score")]
     marks = [(value, short(value)) for value in frame.x.ticks()]
     parts.append(frame.ticks(marks, "trainable parameters"))
@@ -88,11 +89,11 @@ def _panel(results: Results, shots: Shots, dots: Sequence[_Dot], lacking: Sequen
         names = f"cells missing: {', '.join(lacking)}"
         parts.append(words(frame.right, 13, names, anchor="end", css="s"))
     if none:
-        at = 46.0 + _NONE / 2 - 6
-        parts.append(line(46, frame.bottom, 46 + _NONE - 14, frame.bottom, "axis"))
+        at = margin + _NONE / 2 - 6
+        parts.append(line(margin, frame.bottom, margin + _NONE - 14, frame.bottom, "axis"))
         parts.append(words(at, frame.bottom + 16, "none", anchor="middle", css="a"))
     for number_, dot in enumerate(d for d in dots if not d.parameters):
-        parts.append(_dot(results, dot, 46.0 + 12 + 14 * (number_ % 3), frame))
+        parts.append(_dot(results, dot, margin + 12 + 14 * (number_ % 3), frame))
     for dot in dots:
         if dot.parameters > 0:
             parts.append(_dot(results, dot, frame.x(dot.parameters), frame))

@@ -18,6 +18,7 @@ from clinprompt.cli.app import app
 from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare.recipe import CompareRecipe
 from clinprompt.experiments.compare.run import Unfit
+from clinprompt.experiments.plan import measure
 from clinprompt.experiments.plan.cost import Writing
 from clinprompt.experiments.plan.estimate import Where, plan_adapt, plan_comparison, plan_source
 from clinprompt.experiments.plan.machine import GPUS, named_gpu, this_machine
@@ -241,6 +242,32 @@ def test_an_adaptation_of_the_layers_is_planned_as_it_is_trained(
     measured = plan_adapt(recipe, targets, 4, Where(budget=0), prepared=ready).stages[0]
     assert measured.measured is not None and measured.seconds > 0
     assert not any(p.requires_grad for p in ready.backbone.model.parameters())
+
+
+LORA = {"rank": 2, "layers": ["o_proj"]}
+
+
+@pytest.mark.parametrize(
+    ("trainable", "lora"),
+    [("all", None), ("vectors", None), ("all", LORA), ("vectors", LORA), ("none", LORA)],
+)
+def test_what_is_measured_trains_what_is_planned(
+    cards: list[Path],
+    model: Path,
+    trainable: str,
+    lora: dict[str, Any] | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    modules: list[Any] = []
+    real = measure._steps
+    monkeypatch.setattr(
+        measure, "_steps", lambda *given: (modules.append(given[3]), real(*given))[1]
+    )
+    adapt = {"trainable": trainable, "lora": lora}
+    recipe = toy.adapt_recipe(backbone={"name": str(model)}, adapt=adapt)
+    targets = [catalogue.find(cards[1])]
+    found = plan_adapt(recipe, targets, 4, Where(budget=0), prepared=toy.prepared()).stages[0]
+    assert [module.trainable for module in modules] == [found.trainable]
 
 
 def test_a_comparison_counts_every_cell(cards: list[Path], source: Path, model: Path) -> None:

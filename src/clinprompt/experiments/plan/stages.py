@@ -44,6 +44,8 @@ from clinprompt.training.source import source_cards, wants_cache
 FLOAT32 = 4
 Kind = Literal["table", "decomposed", "vectors", "weights"]
 _NEAREST_ROWS = 32  # as `training.adapt` looks at
+# What is trained, of the prompt that an update of the layers stands behind.
+_TRAINED: dict[str, Kind] = {"all": "decomposed", "vectors": "vectors", "none": "weights"}
 
 
 def evaluations(settings: Optimiser) -> int:
@@ -56,7 +58,7 @@ class Training:
     """A stage that trains something.
 
     Attributes:
-        kind: what is trained: plain prompts; P* with task vectors; vectors alone; weights.
+        kind: what is trained: plain prompts; P* with task vectors; vectors alone; weights alone.
         method: how gradients flow.
         tasks: with train and dev rows.
         length: P; 0 where there is no prompt.
@@ -306,7 +308,7 @@ def adapt_training(
             length,
         )
         stage.adapters = update
-        stage.prompt = recipe.prompt  # measured frozen: its own gradients are little work
+        stage.kind, stage.prompt = _TRAINED[settings.trainable], recipe.prompt
         stage.module = partial(_adapters, shape=lora, seed=recipe.seed)
         if settings.init in ("nearest", "dev"):
             stage.once = sum(_choice(task, shape, stage, sources) for task in tasks)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from clinprompt.experiments.compare.cell import Shots
 from clinprompt.experiments.report.looks import look
-from clinprompt.experiments.report.plot import Frame, Point, room, spread
+from clinprompt.experiments.report.plot import Frame, Point, spread
 from clinprompt.experiments.report.reading import Results, shots_text
 from clinprompt.experiments.report.scales import covering
 from clinprompt.experiments.report.scores import Score, Scores
@@ -71,7 +71,7 @@ def _panel(results: Results, title: str, unit: str, found: dict[str, dict[Shots,
     ]
     places = {shots: at for at, shots in enumerate(results.shots)}
     across = covering(values, floor=0, ceiling=100)
-    frame = Frame.of(_WIDTH, _HEIGHT, (-0.35, len(places) - 0.65), across, left=room(across))
+    frame = Frame.of(_WIDTH, _HEIGHT, (-0.35, len(places) - 0.65), across)
     parts = [frame.grid(title, unit)]
     labels = [(float(at), str(shots)) for shots, at in places.items()]
     parts.append(frame.ticks(labels, "labelled examples"))

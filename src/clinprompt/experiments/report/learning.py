@@ -9,7 +9,7 @@ from typing import Any
 
 from clinprompt.experiments.compare.cell import Shots
 from clinprompt.experiments.report.looks import TYPE_NAMES, Look, look, type_look
-from clinprompt.experiments.report.plot import Frame, Point, room
+from clinprompt.experiments.report.plot import Frame, Point
 from clinprompt.experiments.report.reading import Results, shots_text
 from clinprompt.experiments.report.scales import covering, labels
 from clinprompt.experiments.report.svg import Entry, Panel, Picture, element, polyline
@@ -125,13 +125,11 @@ def _number(value: Any) -> bool:
 def _panel(title: str, curves: Sequence[Curve], width: float = _WIDTH) -> Panel:
     steps = [x for curve in curves for x, _ in curve.points]
     losses = [y for curve in curves for _, y in curve.points]
-    across = covering(losses, floor=0)
     frame = Frame.of(
         width,
         _HEIGHT,
         (min(steps), max(steps) if max(steps) > min(steps) else min(steps) + 1),
-        across,
-        left=room(across),
+        covering(losses, floor=0),
         right=16,
     )
     marks = frame.x.ticks()

@@ -51,12 +51,17 @@ class Frame:
         x: tuple[float, float],
         y: tuple[float, float],
         *,
-        left: float = 40,
+        aside: float = 0,
         right: float = 12,
         log: bool = False,
     ) -> Frame:
-        """A frame of a panel of this size whose scales have these ends."""
+        """A frame of a panel of this size whose scales have these ends.
+
+        Args:
+            aside: pixels between the upright axis's numbers and the plot area.
+        """
         kind = Log if log else Linear
+        left = _room(y) + aside
         return cls(
             width,
             height,
@@ -75,9 +80,9 @@ class Frame:
         """The lower edge of the plot area."""
         return self.height - BOTTOM
 
-    def grid(self, title: str, y_title: str = "", *, about: int = _TICKS) -> str:
+    def grid(self, title: str, y_title: str = "") -> str:
         """Heading, horizontal lines and their numbers."""
-        values = self.y.ticks(about)
+        values = self.y.ticks(_TICKS)
         parts = [words(0, 13, title, css="h")]
         for value, label in zip(values, scales.labels(values), strict=True):
             at = self.y(value)
@@ -121,7 +126,7 @@ class Frame:
         return "".join(parts)
 
 
-def room(y: tuple[float, float]) -> float:
+def _room(y: tuple[float, float]) -> float:
     """Pixels that the title and the numbers of an upright axis with these ends take."""
     numbers = scales.labels(Linear(*y, 1.0, 0.0).ticks(_TICKS))
     return max(46.0, 24.0 + max(map(text_width, numbers), default=0.0))

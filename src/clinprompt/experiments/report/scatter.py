@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from clinprompt.experiments.compare.cell import Shots
 from clinprompt.experiments.report.looks import look
-from clinprompt.experiments.report.plot import BOTTOM, TOP, Frame, room, whisker
+from clinprompt.experiments.report.plot import BOTTOM, TOP, Frame, whisker
 from clinprompt.experiments.report.reading import Results, shots_text
 from clinprompt.experiments.report.scales import Linear, covering, covering_log, short
 from clinprompt.experiments.report.scores import Score, Scores
@@ -69,17 +69,17 @@ def _panel(results: Results, shots: Shots, dots: Sequence[_Dot], lacking: Sequen
     sizes = [dot.parameters for dot in dots if dot.parameters > 0]
     none = any(not dot.parameters for dot in dots)
     ends = [e for d in dots for e in (d.score.value, d.score.low, d.score.high) if e is not None]
-    across = covering(ends, floor=0, ceiling=100)
-    margin = room(across)
+    aside = _NONE if none else 0.0
     frame = Frame.of(
         _WIDTH,
         _HEIGHT,
         covering_log(sizes),
-        across,
-        left=margin + (_NONE if none else 0),
+        covering(ends, floor=0, ceiling=100),
+        aside=aside,
         right=16,
         log=True,
     )
+    margin = frame.left - aside
     title = f"{shots_text(shots)}".capitalize()
     wide = Frame(_WIDTH, _HEIGHT, margin, Linear(0, 1, margin, frame.right), frame.y)
     parts = [wide.grid(title, "average score")]

@@ -44,8 +44,9 @@ from clinprompt.training.source import source_cards, wants_cache
 FLOAT32 = 4
 Kind = Literal["table", "decomposed", "vectors", "weights"]
 _NEAREST_ROWS = 32  # as `training.adapt` looks at
-# What is trained, of the prompt that an update of the layers stands behind.
+# What is trained of a metaprompt; with nothing of it, an update of the layers behind it.
 _TRAINED: dict[str, Kind] = {"all": "decomposed", "vectors": "vectors", "none": "weights"}
+_TITLES = {"table": "prompt tuning", "decomposed": "adapt", "vectors": "adapt vectors"}
 
 
 def evaluations(settings: Optimiser) -> int:
@@ -288,46 +289,31 @@ def adapt_training(
         rows=settings.rows,
         seed=recipe.seed,
     )
-    kind: Kind = "table" if fresh else "decomposed"
     lora = settings.lora
-    if lora is not None:
-        whole = prompt_numbers(shape, recipe.prompt, len(tasks))
-        vectors = whole - length * width(shape, recipe.prompt.depth)
-        update = lora_parameters(shape, lora.rank, lora.layers)
-        trainable = update + {"all": whole, "vectors": vectors, "none": 0}[settings.trainable]
-        title = name or f"adapt lora: {', '.join(card.name for card in cards)}, {_many(shots)}"
-        stage = weights_training(
-            title,
-            "lora",
-            trainable,
-            tasks,
-            settings,
-            recipe.seed,
-            microbatch,
-            trainable * FLOAT32,
-            length,
-        )
-        stage.adapters = update
-        stage.kind, stage.prompt = _TRAINED[settings.trainable], recipe.prompt
-        stage.module = partial(_adapters, shape=lora, seed=recipe.seed)
-        if settings.init in ("nearest", "dev"):
-            stage.once = sum(_choice(task, shape, stage, sources) for task in tasks)
-        return stage
-    if fresh:
-        trainable = len(tasks) * length * width(shape, recipe.prompt.depth)
-        stored = trainable * FLOAT32
-    else:
-        whole = prompt_numbers(shape, recipe.prompt, len(tasks))
-        vectors = whole - length * width(shape, recipe.prompt.depth)
-        kind = "decomposed" if settings.trainable == "all" else "vectors"
-        trainable = whole if kind == "decomposed" else vectors
-        stored = trainable * FLOAT32
-    what = "prompt tuning" if fresh else "adapt" if kind == "decomposed" else "adapt vectors"
-    title = name or f"{what}: {', '.join(card.name for card in cards)}, {_many(shots)}"
+    one = length * width(shape, recipe.prompt.depth)
+    whole = prompt_numbers(shape, recipe.prompt, len(tasks))
+    kind: Kind = "table" if fresh else _TRAINED[settings.trainable]
+    counts = {"table": len(tasks) * one, "decomposed": whole, "vectors": whole - one, "weights": 0}
+    update = 0 if lora is None else lora_parameters(shape, lora.rank, lora.layers)
+    trainable = counts[kind] + update
+    what = "adapt lora" if lora is not None else _TITLES[kind]
     stage = Training(
-        title, kind, "prompt", tasks, sampler, settings, length, rank, trainable, stored, microbatch
+        name or f"{what}: {', '.join(card.name for card in cards)}, {_many(shots)}",
+        kind,
+        "prompt" if lora is None else "lora",
+        tasks,
+        sampler,
+        settings,
+        length,
+        rank,
+        trainable,
+        trainable * FLOAT32,
+        microbatch,
+        adapters=update,
+        prompt=recipe.prompt,
     )
-    stage.prompt = recipe.prompt
+    if lora is not None:
+        stage.module = partial(_adapters, shape=lora, seed=recipe.seed)
     if not fresh and settings.init in ("nearest", "dev"):
         stage.once = sum(_choice(task, shape, stage, sources) for task in tasks)
     return stage

@@ -12,6 +12,7 @@ from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.backbone.fetch import cached
 from clinprompt.cli.app import app
 from clinprompt.documents import formats
+from clinprompt.errors import ClinpromptError
 from clinprompt.report import Report
 from clinprompt.tasks import catalogue
 from clinprompt.tasks.suite import find_suite
@@ -26,7 +27,8 @@ def test_names_lead_to_folders_and_everything_else_is_a_path(tmp_path: Path) -> 
         assert metaprompts.find(tmp_path / name) == tmp_path / name
         assert metaprompts.find(f"./runs/{name}") == Path(f"runs/{name}")
     assert metaprompts.find("runs/mine") == Path("runs/mine")
-    assert metaprompts.find("no-such-name") == Path("no-such-name")
+    with pytest.raises(ClinpromptError, match="CP-ART-006"):
+        metaprompts.find("no-such-name")
 
 
 @pytest.mark.parametrize("name", NAMES)

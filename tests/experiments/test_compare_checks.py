@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from tests.experiments import compare_world as cw
@@ -87,6 +88,7 @@ def test_everything_wrong_is_said_at_once(fields, tmp_path):
         ({"tuning": {"targets": ["markt"]}}, "CP-EXP-104", "did you mean 'marked'"),
         ({"source": {"metaprompt": None}}, "CP-EXP-114", "needs a metaprompt"),
         ({"source": {"metaprompt": "/nowhere"}}, "CP-ART-006", "no such folder"),
+        ({"source": {"metaprompt": "open-smolm2"}}, "CP-ART-006", "open-smollm2"),
         ({"source": {"metaprompt": None, "recipe": "/no.yaml"}}, "CP-TRAIN-010", "can't be read"),
         ({"evaluation": {"max_input": 480, "max_new": 40}}, "CP-EXP-117", "512 tokens"),
         ({"methods": [{"name": "in-context", "max_tokens": 20}]}, "CP-EXP-120", "no example fits"),
@@ -98,6 +100,12 @@ def test_one_mistake(fields, tmp_path, changes, code, says):
     found = complaints(fields, tmp_path, **changes)
     assert code in found, found
     assert says in found[code][0]
+
+
+def test_without_peft_every_method_that_needs_it_says_so(fields, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    found = complaints(fields, tmp_path, methods=[LORA, LORA | {"name": "mpt-lora"}])
+    assert [one.split("'")[1] for one in found["CP-TRAIN-097"]] == ["lora", "mpt-lora"]
 
 
 def test_targets_that_the_metaprompt_was_learned_from_are_refused(fields, tmp_path):

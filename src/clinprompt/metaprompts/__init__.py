@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clinprompt import bundled
+
 FOLDER = Path(__file__).parent
 
 
@@ -17,6 +19,10 @@ def names() -> list[str]:
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The folder of a bundled metaprompt's name; anything else is taken as a path."""
-    path = Path(name_or_path)
-    return FOLDER / path if str(path) in names() else path
+    """The folder of a bundled metaprompt's name; anything else is taken as a path.
+
+    Raises:
+        ClinpromptError: CP-ART-006 a plain word that is neither.
+    """
+    known = {name: FOLDER / name for name in names()}
+    return bundled.find(name_or_path, known, "metaprompt or folder of prompts", "CP-ART-006")

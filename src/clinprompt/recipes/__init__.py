@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clinprompt import bundled
+
 FOLDER = Path(__file__).parent
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The file of a bundled recipe's name; anything else is taken as a path."""
-    bundled = FOLDER / f"{name_or_path}.yaml"
-    path = Path(name_or_path)
-    return bundled if path.name == str(name_or_path) and bundled.exists() else path
+    """The file of a bundled recipe's name; anything else is taken as a path.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-010 a plain word that is neither.
+    """
+    known = {file.stem: file for file in FOLDER.glob("*.yaml")}
+    return bundled.find(name_or_path, known, "recipe", "CP-TRAIN-010")

@@ -112,20 +112,29 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def require_lora(shape: LoraShape, backbone: Backbone) -> None:
-    """Refuse what can't be trained.
+def require_peft(what: str) -> None:
+    """Refuse what needs PEFT where it is not installed.
 
     Raises:
-        ClinpromptError: CP-TRAIN-097 PEFT is missing, CP-TRAIN-098 layers that the backbone lacks.
+        ClinpromptError: CP-TRAIN-097 PEFT is missing.
     """
     try:
         import peft  # noqa: F401
     except ImportError as error:
         raise ClinpromptError(
             "CP-TRAIN-097",
-            "adapt.lora needs the library peft",
+            f"{what} needs the library peft",
             hint="pip install 'clinprompt[lora]'",
         ) from error
+
+
+def require_lora(shape: LoraShape, backbone: Backbone) -> None:
+    """Refuse what can't be trained.
+
+    Raises:
+        ClinpromptError: CP-TRAIN-097 PEFT is missing, CP-TRAIN-098 layers that the backbone lacks.
+    """
+    require_peft("adapt.lora")
     linear = updates.sites(backbone.model, shape.layers)
     for name in shape.layers:
         if not any(site.split(".")[-1] == name for site in linear):

@@ -31,10 +31,8 @@ def metaprompt(results: Results, backbone: str) -> PromptSet | str | None:
 def _place(folder: Path, source: Source) -> Path:
     """Where it lies: in the comparison's folder, or where the recipe's path leads from here (the
     digest tells whether that is the same one)."""
-    path = Path(source.metaprompt)
-    inside = folder / path
-    path = metaprompts.find(path)
-    return inside if inside.is_dir() or not path.is_dir() else path
+    inside = folder / source.metaprompt
+    return inside if inside.is_dir() else metaprompts.find(source.metaprompt)
 
 
 def source_types(found: PromptSet | str | None) -> dict[str, str]:

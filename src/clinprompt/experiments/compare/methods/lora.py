@@ -14,7 +14,7 @@ from clinprompt.errors import ClinpromptError
 from clinprompt.experiments.compare.cell import WEIGHTS
 from clinprompt.experiments.compare.methods.base import Entry, Given, Job, Outline
 from clinprompt.experiments.compare.methods.weights import Trained, WeightsSettings
-from clinprompt.training.lora import Adapters, adapters, quiet, unload
+from clinprompt.training.lora import Adapters, adapters, quiet, require_peft, unload
 from clinprompt.training.modules import Weights
 
 
@@ -34,13 +34,9 @@ def lora_complaints(
 ) -> Iterator[ClinpromptError]:
     """PEFT missing; layer names that match nothing."""
     try:
-        import peft  # noqa: F401
-    except ImportError:
-        yield ClinpromptError(
-            "CP-EXP-121",
-            f"method '{entry.id}' needs the library peft",
-            hint="pip install 'clinprompt[lora]'",
-        )
+        require_peft(f"method '{entry.id}'")
+    except ClinpromptError as error:
+        yield error
     if layers == "all-linear":
         return
     for name in layers:

@@ -10,7 +10,6 @@ import torch
 from tests.training import toy
 from tests.training.adapting import SOURCES, fit
 
-from clinprompt.artifacts.peft_export import export_peft
 from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.backbone import engine
 from clinprompt.errors import ClinpromptError
@@ -135,8 +134,3 @@ def test_modules_train_in_units_of_a_layers_spread() -> None:
     assert torch.equal(one.metaprompt, start[0])
     assert set(one.state_dict()) == {"shared", "u.0", "v.0"}
     assert unit_of(ready, "input") == (None, ready.backbone.embedding_scale)
-
-
-def test_what_it_can_t_do_is_refused(metaprompt: PromptSet, tmp_path: Path) -> None:
-    with pytest.raises(ClinpromptError, match="CP-ART-501"):
-        export_peft(metaprompt, tmp_path / "out")

@@ -16,14 +16,14 @@ from typing import Any, Literal
 
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from torch import Tensor
 
 from clinprompt.artifacts.peft_export import COLS, CONFIG, MULTITASK, ROWS, SHARED, TASKS, WEIGHTS
 from clinprompt.errors import ClinpromptError
 
-_KNOWN = ("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING")
+_KNOWN = ("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "PREFIX_TUNING")
 _EXACT = (torch.float32, torch.float16, torch.bfloat16)  # float32 holds all their values
 
 
@@ -32,21 +32,29 @@ class AdapterConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    peft_type: Literal["PROMPT_TUNING", "MULTITASK_PROMPT_TUNING"]
+    peft_type: Literal["PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "PREFIX_TUNING"]
     task_type: Literal["CAUSAL_LM"]
     base_model_name_or_path: str | None = None
     num_virtual_tokens: int = Field(gt=0)
     token_dim: int = Field(gt=0)
     num_transformer_submodules: Literal[1, None] = None
-    num_layers: int | None = None
-    num_attention_heads: int | None = None
+    num_layers: int | None = Field(None, gt=0)
+    num_attention_heads: int | None = Field(None, gt=0)
     num_tasks: int = Field(1, gt=0)
     num_ranks: int = Field(1, gt=0)
     modules_to_save: None = None
 
+    @model_validator(mode="after")
+    def _whole(self) -> AdapterConfig:
+        if self.peft_type == "PREFIX_TUNING" and not (self.num_layers and self.num_attention_heads):
+            raise ValueError("a prefix is of some number of layers and heads")
+        return self
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each tensor."""
         length, hidden = self.num_virtual_tokens, self.token_dim
+        if self.num_layers is not None and self.peft_type == "PREFIX_TUNING":
+            return {SHARED: (length, 2 * self.num_layers * hidden)}
         found: dict[str, tuple[int, ...]] = {SHARED: (length, hidden)}
         if self.peft_type == "MULTITASK_PROMPT_TUNING":
             found[COLS] = (self.num_tasks, length, self.num_ranks)
@@ -119,7 +127,7 @@ def _config(folder: Path) -> AdapterConfig:
             "CP-ART-512",
             f"an adapter of type {content.get('peft_type')!r}",
             file=file,
-            hint=f"only soft prompts in front of the text can be imported: {' and '.join(_KNOWN)}",
+            hint=f"only soft prompts in front of the text can be imported: {', '.join(_KNOWN)}",
         )
     try:
         return AdapterConfig.model_validate(content)
@@ -128,7 +136,7 @@ def _config(folder: Path) -> AdapterConfig:
         name = ".".join(map(str, first["loc"]))
         raise ClinpromptError(
             "CP-ART-513",
-            f"{name} is {content.get(name)!r}: {_why(name, first['msg'])}",
+            (f"{name} is {content.get(name)!r}: " if name else "") + _why(name, first["msg"]),
             file=file,
         ) from error
 

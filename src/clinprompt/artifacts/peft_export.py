@@ -2,8 +2,12 @@
 
 A folder of adapters holds
 
-- ``tasks/<task>/``: a PROMPT_TUNING adapter for each task,
-- ``multitask/``: one MULTITASK_PROMPT_TUNING adapter with all tasks, in the set's order,
+- ``tasks/<task>/``: an adapter for each task: PROMPT_TUNING, or PREFIX_TUNING where prompts are
+  keys and values,
+- ``multitask/``: one MULTITASK_PROMPT_TUNING adapter with all tasks, in the set's order; PEFT has
+  none for keys and values,
+- ``lora/``: a LORA adapter of the low-rank update that goes with the prompts, where there is one,
+- ``set.safetensors``: the set's own tensors, where the adapters above don't hold them all,
 - ``around.json``: the text that must stand around an input, and the backbone's fingerprint,
 - ``clinprompt.json``: the set's own description, so that the folder can be read back whole,
 - ``README.md`` and ``manifest.json``.
@@ -27,17 +31,25 @@ from torch import Tensor
 
 from clinprompt import verbalize
 from clinprompt.artifacts.card import backbone_name
+from clinprompt.artifacts.fingerprint import fingerprint
 from clinprompt.artifacts.folder import write_folder
 from clinprompt.artifacts.manifest import Manifest
+from clinprompt.artifacts.peft_layers import lora_config, lora_tensors, prefix_shape
 from clinprompt.artifacts.peft_readme import readme
 from clinprompt.artifacts.prompt_set import META, PromptSet
+from clinprompt.backbone.model import Backbone
 from clinprompt.errors import ClinpromptError
 
 KIND = "peft-adapters"
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 DESCRIPTION, AROUND, README = "clinprompt.json", "around.json", "README.md"
-TASKS, MULTITASK = "tasks", "multitask"
+TASKS, MULTITASK, LORA, OWN = "tasks", "multitask", "lora", "set.safetensors"
 SHARED, COLS, ROWS = "prompt_embeddings", "prefix_task_cols", "prefix_task_rows"
+
+
+def of_layers(prompts: PromptSet) -> bool:
+    """Whether something of the set lies in the backbone's layers: keys and values, an update."""
+    return prompts.meta.depth == "layers" or prompts.meta.update is not None
 
 
 def export_peft(
@@ -45,6 +57,7 @@ def export_peft(
     out: str | Path,
     *,
     base_model: str | None = None,
+    backbone: Backbone | None = None,
     overwrite: bool = False,
 ) -> Manifest:
     """Write a set's prompts as PEFT adapters; equal sets give equal bytes.
@@ -53,11 +66,14 @@ def export_peft(
         out: the folder to write, atomically.
         base_model: what the adapters call the backbone (a folder or hub id); by default the set's
             own name for it, of a path only the last part.
+        backbone: the backbone itself, which knows the names and shapes of its layers. Only a set
+            of which something lies in them (`of_layers`) needs it.
         overwrite: replace a folder of adapters that is there.
 
     Raises:
         ClinpromptError: CP-ART-500 prompts that do not stand in front of the text, CP-ART-501
-            prompts of keys and values; those of `folder.write_folder`.
+            something lies in the layers and no backbone is given, CP-ART-020 another backbone
+            than the set's; those of `folder.write_folder`.
     """
     meta = prompts.meta
     placement: str = meta.placement
@@ -69,22 +85,16 @@ def export_peft(
             file=prompts.file,
             hint="only prompts with placement 'before' can be exported",
         )
-    if meta.depth != "input":
-        raise ClinpromptError(
-            "CP-ART-501",
-            "the prompts are keys and values of every layer, and PEFT's prompt tuning has "
-            "embeddings",
-            file=prompts.file,
-            hint="only prompts with depth 'input' can be exported",
-        )
-    if meta.update is not None:
-        raise ClinpromptError(
-            "CP-ART-502",
-            "an update of the backbone's layers goes with the prompts, and a PEFT adapter is "
-            "either a prompt or LoRA",
-            file=prompts.file,
-            hint="only prompts adapted without adapt.lora can be exported",
-        )
+    if of_layers(prompts):
+        if backbone is None:
+            raise ClinpromptError(
+                "CP-ART-501",
+                "keys and values, or an update of the layers, can be written only with the "
+                "backbone at hand",
+                file=prompts.file,
+                hint="give export_peft the loaded backbone",
+            )
+        prompts.require_backbone(fingerprint(backbone))
     base = base_model or backbone_name(meta)
     around = {
         "base_model": base,
@@ -94,31 +104,50 @@ def export_peft(
         "task_ids": {name: k for k, name in enumerate(meta.names)},
         **({"label_bias": meta.label_bias} if meta.label_bias else {}),
     }
-    factors = multitask_tensors(prompts)
+    shape = {
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "inference_mode": True,
+    }
 
     def write(folder: Path) -> None:
+        kind, sizes = _virtual(prompts, backbone)
         for name in meta.names:
-            _adapter(
-                folder / TASKS / name,
-                {"peft_type": "PROMPT_TUNING", **_shape(prompts, base)},
-                {SHARED: prompts.task_prompt(name)},
-            )
-        multitask = {
-            "peft_type": "MULTITASK_PROMPT_TUNING",
-            **_shape(prompts, base),
-            "num_tasks": len(meta.names),
-            "num_ranks": factors[COLS].shape[2],
-        }
-        _adapter(folder / MULTITASK, multitask, factors)
+            config = {"peft_type": kind, **shape, **sizes}
+            _adapter(folder / TASKS / name, config, {SHARED: prompts.task_prompt(name)})
+        rank = None
+        if meta.depth == "input":
+            factors = multitask_tensors(prompts)
+            rank = factors[COLS].shape[2]
+            config = {"peft_type": "MULTITASK_PROMPT_TUNING", **shape, **sizes}
+            config |= {"num_tasks": len(meta.names), "num_ranks": rank}
+            _adapter(folder / MULTITASK, config, factors)
+        if prompts.update is not None:
+            assert backbone is not None
+            tensors = lora_tensors(backbone, prompts.update)
+            _adapter(folder / LORA, lora_config(prompts.update) | shape, tensors)
+        if of_layers(prompts):
+            (folder / OWN).write_bytes(safetensors.torch.save(dict(prompts.tensors)))
         # Not `prompts.digest`: a set saved by an older version may have had other bytes.
         digest = PromptSet(meta, prompts.tensors).digest
         description = {"digest": digest, META: json.loads(meta.to_bytes())}
         _json(folder / DESCRIPTION, description)
         _json(folder / AROUND, around)
-        text = readme(meta, prompts.digest, base, rank=factors[COLS].shape[2])
+        text = readme(meta, prompts.digest, base, rank=rank)
         (folder / README).write_text(text, encoding="utf-8", newline="\n")
 
     return write_folder(out, write, kind=KIND, overwrite=overwrite, free=(README,))
+
+
+def written(prompts: PromptSet) -> list[tuple[str, str]]:
+    """The adapters that `export_peft` writes for a set: place in the folder, and what it is."""
+    kind = "PREFIX_TUNING" if prompts.meta.depth == "layers" else "PROMPT_TUNING"
+    found = [(f"{TASKS}/{name}", kind) for name in prompts.meta.names]
+    if prompts.meta.depth == "input":
+        found.append((MULTITASK, f"MULTITASK_PROMPT_TUNING, {len(prompts.meta.names)} tasks"))
+    if prompts.meta.update is not None:
+        found.append((LORA, f"LORA, {prompts.meta.update.told}"))
+    return found
 
 
 def multitask_tensors(prompts: PromptSet) -> dict[str, Tensor]:
@@ -137,19 +166,20 @@ def multitask_tensors(prompts: PromptSet) -> dict[str, Tensor]:
     return {SHARED: torch.ones(length, hidden), COLS: identity, ROWS: plain}
 
 
-def _shape(prompts: PromptSet, base: str) -> dict[str, Any]:
-    """What both kinds of adapters say about themselves."""
+def _virtual(prompts: PromptSet, backbone: Backbone | None) -> tuple[str, dict[str, Any]]:
+    """PEFT's method for a task's prompt, and what adapters say of virtual tokens."""
     mark = prompts.meta.fingerprint
-    return {
-        "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": base,
+    sizes: dict[str, Any] = {
         "num_virtual_tokens": prompts.meta.length,
         "token_dim": mark.hidden,
         "num_layers": mark.layers,
         "num_transformer_submodules": 1,
-        "prompt_tuning_init": "RANDOM",  # nothing is drawn: the weights are loaded
-        "inference_mode": True,
     }
+    if prompts.meta.depth == "layers":
+        assert backbone is not None
+        return "PREFIX_TUNING", sizes | prefix_shape(backbone)
+    # Nothing is drawn: the weights are loaded.
+    return "PROMPT_TUNING", sizes | {"prompt_tuning_init": "RANDOM"}
 
 
 def _adapter(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:

@@ -1,16 +1,17 @@
 """Prompt sets from adapters of Hugging Face PEFT.
 
-Shapes: K tasks, P virtual tokens, H hidden size, R rank.
+Shapes: K tasks, P virtual tokens, H hidden size, N layers, G key heads of size D, R rank.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -23,6 +24,7 @@ from clinprompt.artifacts.peft_export import (
     DESCRIPTION,
     KIND,
     MULTITASK,
+    OWN,
     ROWS,
     SHARED,
     TASKS,
@@ -53,7 +55,9 @@ def import_export(path: Path) -> PromptSet:
     content = json.loads(read_verified(folder, manifest, DESCRIPTION))
     file = path / DESCRIPTION
     meta = parse_meta(json.dumps(content.get(META)).encode(), file)
-    if meta.form == "decomposed":
+    if OWN in manifest.files:
+        tensors = safetensors.torch.load(read_verified(folder, manifest, OWN))
+    elif meta.form == "decomposed":
         adapter = read_adapter(folder / MULTITASK)
         tensors = dict(zip(("shared", "u", "v"), _factors(adapter), strict=True))
     else:
@@ -79,6 +83,7 @@ def import_adapter(
     fingerprint: BackboneFingerprint,
     template: Template,
     heads: int | None = None,
+    keyvalues: tuple[int, int, int] | None = None,
     plain: bool = False,
 ) -> PromptSet:
     """A prompt set of an adapter that was trained with PEFT.
@@ -86,6 +91,7 @@ def import_adapter(
     A MULTITASK_PROMPT_TUNING adapter becomes a metaprompt; its factors are kept as they are, but
     for a power of two that goes from the task vectors to the shared prompt so that the former are
     of size one, where `clinprompt adapt` expects them. No bit of a task's prompt changes by it.
+    A PREFIX_TUNING adapter becomes a prompt of keys and values.
 
     Args:
         cards: what the K tasks are, in the order of PEFT's task ids.
@@ -94,6 +100,7 @@ def import_adapter(
         template: the text around an input from now on. PEFT does not record it: it should be the
             text that the adapter was trained with.
         heads: the base model's attention heads, if they are to be compared.
+        keyvalues: its N, G and D, which a PREFIX_TUNING adapter must have.
         plain: multiply the factors out, to one plain prompt a task.
 
     Raises:
@@ -101,7 +108,8 @@ def import_adapter(
             those of `PromptSet`.
     """
     require_cards(adapter, len(cards))
-    _require_backbone(adapter, fingerprint, backbone, heads)
+    deep = adapter.config.peft_type == "PREFIX_TUNING"
+    _require_backbone(adapter, fingerprint, backbone, heads, keyvalues)
     if COLS not in adapter.tensors:
         tensors = {"prompts": adapter.tensors[SHARED][None]}
     elif plain:
@@ -115,6 +123,8 @@ def import_adapter(
         tasks=tuple(cards),
         length=adapter.config.num_virtual_tokens,
         rank=rank,
+        depth="layers" if deep else "input",
+        width=adapter.tensors[SHARED].shape[1] if deep else None,
         backbone=backbone,
         fingerprint=fingerprint,
         template=template,
@@ -163,15 +173,27 @@ def _sized(shared: Tensor, u: Tensor, v: Tensor) -> dict[str, Tensor]:
 
 
 def _require_backbone(
-    adapter: Adapter, found: BackboneFingerprint, name: str, heads: int | None
+    adapter: Adapter,
+    found: BackboneFingerprint,
+    name: str,
+    heads: int | None,
+    keyvalues: tuple[int, int, int] | None,
 ) -> None:
     """Refuse a backbone of another shape; PEFT records no more of it than its sizes."""
     config = adapter.config
-    sizes: Mapping[str, tuple[int | None, int | None]] = {
-        "hidden size": (config.token_dim, found.hidden),
-        "layers": (config.num_layers, found.layers),
-        "attention heads": (config.num_attention_heads, heads),
-    }
+    sizes: dict[str, tuple[int | None, int | None]]
+    if config.peft_type == "PREFIX_TUNING":
+        sizes = {"layers": (config.num_layers, found.layers)}
+        if keyvalues is not None:
+            _, key_heads, size = keyvalues
+            sizes["key heads"] = config.num_attention_heads, key_heads
+            sizes["numbers of a layer's keys"] = config.token_dim, key_heads * size
+    else:
+        sizes = {
+            "hidden size": (config.token_dim, found.hidden),
+            "layers": (config.num_layers, found.layers),
+            "attention heads": (config.num_attention_heads, heads),
+        }
     other = [
         f"{what} {theirs}, not {ours}"
         for what, (theirs, ours) in sizes.items()

@@ -23,7 +23,7 @@ folder, task, text = ".", {task}, "the input"
 
 tokenizer = AutoTokenizer.from_pretrained(base)
 model = AutoModelForCausalLM.from_pretrained(base)
-model = PeftModel.from_pretrained(model, f"{{folder}}/tasks/{{task}}").eval()
+{update}model = PeftModel.from_pretrained(model, f"{{folder}}/tasks/{{task}}").eval()
 with open(f"{{folder}}/around.json", encoding="utf-8") as file:
     around = json.load(file)
 pieces = around["template"]
@@ -43,6 +43,18 @@ ids += plain(text) + literal(pieces["tail"])
 with torch.no_grad():
     logits = model(input_ids=torch.tensor([ids])).logits[0, -1]  # of the answer's first token
 """
+_UPDATE = """\
+# The update of the layers goes into the weights; it belongs to every prompt of this folder.
+model = PeftModel.from_pretrained(model, f"{folder}/lora").merge_and_unload()
+"""
+_KEYS_AND_VALUES = """\
+- **Left padding shifts the text.** Without `position_ids`, PEFT's model counts the padding, which
+  changes answers. Run inputs one by one, or pad on the right and read each row's logits at its own
+  last token, or give `position_ids` that count each text's tokens from 0: PEFT adds the prompt's.
+- **One task a batch.** PEFT has no adapter with all tasks for keys and values.
+- **Never the pieces as one string.** Each piece is tokenised alone, as above: where two meet, a
+  tokenizer might join characters of both into one token.
+"""
 _ONE_BY_ONE = """\
 - **No left padding.** PEFT puts the prompt in front of the padding (`[prompt][pad][text]`), which
   shifts every position of the text: answers change. Run inputs one by one, or pad on the right and
@@ -57,13 +69,13 @@ _ONE_BY_ONE = """\
 """
 
 
-def readme(meta: PromptMeta, digest: str, base: str, *, rank: int) -> str:
+def readme(meta: PromptMeta, digest: str, base: str, *, rank: int | None) -> str:
     """The text as Markdown; it follows from its arguments alone.
 
     Args:
         digest: of the prompt set that was exported.
         base: what the adapters call the backbone.
-        rank: of the adapter with all tasks.
+        rank: of the adapter with all tasks; None if there is none.
     """
     mark = meta.fingerprint
     rows = [
@@ -71,11 +83,17 @@ def readme(meta: PromptMeta, digest: str, base: str, *, rank: int) -> str:
         ("Its configuration", f"`{mark.config}`"),
         ("Its tokenizer", f"`{mark.tokenizer}`"),
         ("Its weights", f"`{mark.weights}`"),
-        ("Prompt", f"{meta.length} virtual tokens of size {mark.hidden}, before the text"),
+        ("Prompt", f"{meta.length} virtual tokens {_sort(meta)}, before the text"),
         ("Exported from", f"clinprompt {meta.kind}, digest `{digest}`"),
     ]
+    if meta.update is not None:
+        rows.insert(-1, ("Update of the layers", meta.update.told))
     table = "".join(f"| {name} | {value} |\n" for name, value in rows)
-    program = _PROGRAM.format(base=json.dumps(base), task=json.dumps(meta.names[0]))
+    program = _PROGRAM.format(
+        base=json.dumps(base),
+        task=json.dumps(meta.names[0]),
+        update="" if meta.update is None else _UPDATE,
+    )
     return (
         f"---\nbase_model: {json.dumps(base)}\nlibrary_name: peft\n"
         "tags:\n- soft-prompt\n- clinical-nlp\n---\n\n"
@@ -87,23 +105,37 @@ def readme(meta: PromptMeta, digest: str, base: str, *, rank: int) -> str:
         f"## Adapters\n\n{_adapters(meta, rank)}\n"
         f"## What must stand around the input\n\n{_around(meta)}\n"
         f"```python\n{program}```\n\n"
-        f"## Where PEFT departs from this\n\n{_ONE_BY_ONE}\n"
+        f"## Where PEFT departs from this\n\n{_ONE_BY_ONE if rank else _KEYS_AND_VALUES}\n"
         "## Read before use\n\n"
         "A prompt trained on protected health information is PHI-derived. Answers may be wrong or\n"
         "biased; this is not a medical device.\n"
     )
 
 
-def _adapters(meta: PromptMeta, rank: int) -> str:
-    lines = ["| Task | Adapter | `task_ids` in `multitask/` |", "| --- | --- | --- |"]
-    lines += [f"| {name} | `tasks/{name}` | {k} |" for k, name in enumerate(meta.names)]
-    note = (
-        f"`multitask/` holds the shared prompt and task vectors of rank {rank}"
-        if meta.form == "decomposed"
-        else f"`multitask/` holds the same plain prompts, written as factors of rank {rank} so that"
-        " one adapter serves them all"
-    )
-    return "\n".join(lines) + f"\n\n{note}; call it with `task_ids=torch.tensor([k])`.\n"
+def _sort(meta: PromptMeta) -> str:
+    if meta.depth == "input":
+        return f"of size {meta.size}"
+    return f"of {meta.size:,} numbers, keys and values of every layer"
+
+
+def _adapters(meta: PromptMeta, rank: int | None) -> str:
+    notes = []
+    if rank is None:
+        lines = ["| Task | Adapter |", "| --- | --- |"]
+        lines += [f"| {name} | `tasks/{name}` |" for name in meta.names]
+    else:
+        lines = ["| Task | Adapter | `task_ids` in `multitask/` |", "| --- | --- | --- |"]
+        lines += [f"| {name} | `tasks/{name}` | {k} |" for k, name in enumerate(meta.names)]
+        held = (
+            f"the shared prompt and task vectors of rank {rank}"
+            if meta.form == "decomposed"
+            else f"the same plain prompts, written as factors of rank {rank} so that one adapter "
+            "serves them all"
+        )
+        notes.append(f"`multitask/` holds {held}; call it with `task_ids=torch.tensor([k])`.")
+    if meta.update is not None:
+        notes.append("`lora/` holds the update of the layers: merge it before a prompt is loaded.")
+    return "\n".join(lines) + "".join(f"\n\n{note}" for note in notes) + "\n"
 
 
 def _around(meta: PromptMeta) -> str:

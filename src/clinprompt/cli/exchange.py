@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from clinprompt.cli import answering
 from clinprompt.cli.output import note
 
 if TYPE_CHECKING:
@@ -27,20 +28,27 @@ def export(
             show_default=False,
         ),
     ] = None,
+    backbone: answering.Backbone = None,
 ) -> None:
-    """Write prompts as PEFT adapters: one for each task, and one with all tasks.
+    """Write prompts as PEFT adapters: one for each task, and more beside them.
 
+    Prompts at the input get one with all tasks as well, and an update of the layers one of LoRA.
+    The backbone is loaded only where prompts have something in its layers, whose names it knows.
     The README beside them says what text must stand around an input.
     """
     from clinprompt import metaprompts
-    from clinprompt.artifacts.peft_export import MULTITASK, TASKS, export_peft
+    from clinprompt.artifacts.folder import check_target
+    from clinprompt.artifacts.peft_export import KIND, export_peft, of_layers, written
     from clinprompt.artifacts.prompt_set import PromptSet
 
     prompts = PromptSet.load(metaprompts.find(prompt_dir))
-    export_peft(prompts, out, base_model=base_model)
-    for name in prompts.meta.names:
-        print(f"{out / TASKS / name}: PROMPT_TUNING")
-    print(f"{out / MULTITASK}: MULTITASK_PROMPT_TUNING, {len(prompts.meta.names)} tasks")
+    check_target(out, kind=KIND)
+    loaded = None
+    if of_layers(prompts):
+        loaded = answering.prepare(prompts, backbone, None, "cpu").backbone
+    export_peft(prompts, out, base_model=base_model, backbone=loaded)
+    for place, what in written(prompts):
+        print(f"{out / place}: {what}")
     note(f"{out / 'README.md'} says what text must stand around an input")
 
 
@@ -146,6 +154,7 @@ def _adapter(
         fingerprint=fingerprint(loaded),
         template=loaded.template,
         heads=getattr(loaded.config, "num_attention_heads", None),
+        keyvalues=loaded.keyvalue_shape,
         plain=plain,
     )
     note(

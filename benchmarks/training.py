@@ -6,12 +6,14 @@ The same rows for all: B rows of L tokens (text and answer), of which A are the 
 virtual tokens; loss of the answer alone, bfloat16, one optimizer step per batch. PEFT runs as its
 documentation shows it: the model's own forward with labels. `share_of_peak` counts 4 FLOPs a
 parameter and token that must be processed at least (a frozen backbone: forward and gradients of
-activations), against what a bare matrix product reaches in the same process.
+activations), against what a bare matrix product reaches in the same process. LoRA has rank 16 in
+all linear layers, by PEFT around the model and in our loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from statistics import median
 from typing import Any
 
@@ -29,7 +31,14 @@ DEFAULT = {
     "steps": 3,
     "threads": 2,
 }
-CONTENDERS = ("clinprompt", "peft-prompt-tuning", "peft-multitask", "peft-lora")
+LORA = 16
+CONTENDERS = (
+    "clinprompt",
+    "clinprompt-lora",
+    "peft-prompt-tuning",
+    "peft-multitask",
+    "peft-lora",
+)
 Step = Callable[[], None]
 
 
@@ -45,8 +54,8 @@ def texts(setting: dict[str, Any], vocabulary: int) -> tuple[list[list[int]], li
     return [draw(setting["tokens"] - answer) for _ in rows], [draw(answer) for _ in rows]
 
 
-def ours(backbone: Any, setting: dict[str, Any]) -> Step:
-    """One step of the training loop's own parts."""
+def ours(backbone: Any, setting: dict[str, Any], module: Any = None) -> Step:
+    """One step of the training loop's own parts; `module` is what is trained, if not prompts."""
     from clinprompt.training.batch import Item, prefix_of, run_step
     from clinprompt.training.data import TokenRow
     from clinprompt.training.modules import PromptTable
@@ -54,7 +63,8 @@ def ours(backbone: Any, setting: dict[str, Any]) -> Step:
 
     inputs, answers = texts(setting, backbone.vocabulary)
     tasks = setting["tasks"]
-    module = PromptTable(
+    fixed: list[list[int]] = [[0] if module else []] * tasks  # some prefix, without a prompt
+    module = module or PromptTable(
         torch.randn(tasks, setting["virtual"], backbone.hidden_size) * backbone.embedding_scale
     )
     items = [
@@ -65,7 +75,7 @@ def ours(backbone: Any, setting: dict[str, Any]) -> Step:
     most = setting.get("microbatch", CPU_TOKENS)  # what a recipe has that says nothing
 
     def step() -> None:
-        before = prefix_of(backbone, module.prompts(range(tasks)), [()] * tasks)
+        before = prefix_of(backbone, module.prompts(range(tasks)), fixed)
         run_step(backbone, before, items, microbatch_tokens=most)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -83,7 +93,7 @@ def theirs(backbone: Any, setting: dict[str, Any], contender: str) -> Step:
     more: dict[str, Tensor] = {}
     kind = peft.TaskType.CAUSAL_LM
     if contender == "peft-lora":
-        config: Any = peft.LoraConfig(task_type=kind, r=16, target_modules="all-linear")
+        config: Any = peft.LoraConfig(task_type=kind, r=LORA, target_modules="all-linear")
     elif contender == "peft-prompt-tuning":
         config = peft.PromptTuningConfig(task_type=kind, num_virtual_tokens=setting["virtual"])
     else:
@@ -108,22 +118,27 @@ def theirs(backbone: Any, setting: dict[str, Any], contender: str) -> Step:
 def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     """What one contender reaches in this process."""
     from clinprompt.backbone.model import load
+    from clinprompt.training.lora import adapters
 
     harness.begin(setting)
     backbone = load(setting["backbone"], dtype=harness.float_name())
     step: Step
-    if contender == "clinprompt":
-        step = ours(backbone, setting)
-    else:
-        for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
-            config._attn_implementation = "sdpa"  # what a user of PEFT has
-        step = theirs(backbone, setting, contender)
-    top = harness.matmul_peak()
-    before = harness.resident()
-    harness.reset_peak()
-    seconds = median(harness.timed(step, setting["steps"]))
+    with ExitStack() as at_work:
+        if contender == "clinprompt":
+            step = ours(backbone, setting)
+        elif contender == "clinprompt-lora":
+            trained = adapters(backbone, LORA, LORA, "all-linear", 0)
+            step = ours(backbone, setting, at_work.enter_context(trained))
+        else:
+            for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
+                config._attn_implementation = "sdpa"  # what a user of PEFT has
+            step = theirs(backbone, setting, contender)
+        top = harness.matmul_peak()
+        before = harness.resident()
+        harness.reset_peak()
+        seconds = median(harness.timed(step, setting["steps"]))
     tokens = setting["rows"] * setting["tokens"]
-    if contender != "peft-lora":
+    if "lora" not in contender:
         tokens += setting["tasks"] * setting["virtual"]
     return {
         "examples_per_second": setting["rows"] / seconds,

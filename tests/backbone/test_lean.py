@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
 
 from clinprompt.backbone import engine
+from clinprompt.backbone.decode import greedy
 from clinprompt.backbone.engine import Rows
 from clinprompt.backbone.lean import attention
 from clinprompt.backbone.lean.decoder import Lean
@@ -179,6 +180,123 @@ def test_trained_or_replaced_weights_take_the_layers_own_forward(
     weight.requires_grad_(False)
     with pytest.raises(AssertionError, match="lean decoder was used"):
         passed(backbone, None)
-    config = peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+
+
+EVERY = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+def adapted(backbone: Backbone, *layers: str, **more: Any) -> dict[str, Tensor]:
+    """PEFT's adapters in a backbone, none of them zero; their parameters by name."""
+    torch.manual_seed(4)
+    fields = {"r": 2, "lora_alpha": 3, "init_lora_weights": False} | more
+    config = peft.LoraConfig(target_modules=list(layers), **fields)
     peft.inject_adapter_in_model(config, backbone.model)
+    backbone.model.double()
+    found = {n: p for n, p in backbone.model.named_parameters() if p.requires_grad}
+    assert len(found) == 4 * 2 * len(layers)
+    return found
+
+
+@pytest.mark.parametrize("blocks", [False, True], ids=["kept", "by-blocks"])
+@pytest.mark.parametrize("some", [False, True], ids=["all", "read"])
+@pytest.mark.parametrize("layers", [EVERY, ("k_proj", "v_proj"), ("down_proj", "o_proj")])
+@pytest.mark.parametrize("name", LEAN)
+def test_adapters_beside_the_weights_get_pefts_gradients(
+    name: str, layers: tuple[str, ...], some: bool, blocks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if blocks:
+        monkeypatch.setattr(attention, "MOST_KEPT", 0)
+    backbone = made(name)
+    trained = adapted(backbone, *layers)
+    read = (torch.tensor([0, 0, 1, 3, 3]), torch.tensor([7, 8, 1, 2, 2])) if some else None
+    ran: list[int] = []
+    run = Lean.run
+    monkeypatch.setattr(Lean, "run", lambda *a, **k: (ran.append(1), run(*a, **k))[1])
+    found = []
+    lean = backbone.lean
+    for backbone.lean in (lean, None):
+        states, gradients = passed(backbone, read)
+        found.append([states, *gradients, *(p.grad for p in trained.values())])
+        for parameter in trained.values():
+            parameter.grad = None
+    assert len(ran) == 2  # prefix and rows
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-9)
+    assert all(bool(gradient.any()) for gradient in found[0][4:])
+
+
+def test_frozen_prompts_leave_the_adapters_gradients() -> None:
+    """Nothing that the first layer reads has a gradient."""
+    backbone = made("llama")
+    trained = adapted(backbone, "q_proj", "v_proj")
+    found = []
+    lean = backbone.lean
+    for backbone.lean in (lean, None):
+        before = engine.prefix(backbone, [torch.ones(3, 32).double()] * 3, [[1], [2], [3]])
+        valid = torch.arange(9) < rows().lengths[:, None]
+        engine.hidden(backbone, before, rows())[valid].sin().sum().backward()
+        found.append([p.grad for p in trained.values()])
+        for parameter in trained.values():
+            parameter.grad = None
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_greedy_decoding_with_an_adapter(dtype: torch.dtype) -> None:
+    """Frozen adapters, step by step behind a memory of keys and values."""
+    backbone = made("qwen3")
+    for parameter in adapted(backbone, *EVERY).values():
+        parameter.requires_grad_(False)
+    backbone.model.to(dtype)
+    found = []
+    lean = backbone.lean
+    for backbone.lean in (lean, None):
+        before = engine.prefix(backbone, [None], [[1, 2, 3]])
+        asked = {"stops": frozenset[int](), "max_new": [6, 3]}
+        found.append(greedy(backbone, before, [[5, 6, 7], [9]], [0, 0], **asked))
+    near = 1e-9 if dtype == torch.float64 else 0.2
+    for ours, theirs in zip(*found, strict=True):
+        assert ours.logprobs == pytest.approx(theirs.logprobs, abs=near)
+        assert ours.ids == theirs.ids
+
+
+@pytest.mark.parametrize(
+    "changes", [{"lora_dropout": 0.1}, {"use_dora": True}, {"lora_bias": True}], ids=str
+)
+def test_adapters_of_other_kinds_take_the_layers_own_forward(
+    changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = made("llama")
+    config = peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False, **changes)
+    peft.inject_adapter_in_model(config, backbone.model)
+    backbone.model.double()
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the lean decoder was used")
+
+    monkeypatch.setattr(Lean, "run", never)
+    passed(backbone, None)
+
+
+@pytest.mark.parametrize("state", ["disabled", "merged", "two"])
+def test_adapters_that_are_not_simply_at_work_take_the_layers_own_forward(
+    state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = made("llama")
+    adapted(backbone, "q_proj")
+    for module in backbone.model.modules():
+        if hasattr(module, "lora_A") and state == "disabled":
+            module.enable_adapters(False)
+        elif hasattr(module, "lora_A") and state == "merged":
+            module.merge()
+    if state == "two":
+        config = peft.LoraConfig(r=1, target_modules=["q_proj"])
+        peft.inject_adapter_in_model(config, backbone.model, adapter_name="second")
+        backbone.model.double()
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the lean decoder was used")
+
+    monkeypatch.setattr(Lean, "run", never)
     passed(backbone, None)

@@ -195,7 +195,7 @@ class Backbone:
         assert self.lean is not None
         if torch.is_grad_enabled() and type(cache) is not PrefixKV:
             return False
-        return changed(self.lean.decoder) is None
+        return changed(self.lean.decoder, adapters=True) is None
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Hidden states [A, H] to float32 logits [A, V]."""

@@ -3,6 +3,7 @@
 The same mathematics as the library's own layers, for backbones of the Llama family:
 
 * weights never change, so a layer's backward pass is written out and keeps only what it reads;
+* low-rank adapters may be trained beside the weights, with PEFT's parameters;
 * padding takes no part outside of attention, where rows are lined up;
 * the last layer computes keys alone for a prefix, and only the read positions for rows.
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from clinprompt.backbone.keyvalues import PrefixKV
+from clinprompt.backbone.lean import lowrank
 from clinprompt.backbone.lean.attention import Seen, Sharing, additive, attend
 from clinprompt.backbone.lean.halves import (
     AttentionHalf,
@@ -20,6 +21,7 @@ from clinprompt.backbone.lean.halves import (
     Weights,
     project,
 )
+from clinprompt.backbone.lean.lowrank import Pairs
 from clinprompt.backbone.notekv import NoteKV
 
 # Model classes whose layers are written out here; a class that is not named may differ in details.
@@ -86,16 +88,18 @@ class Lean:
         for number, weights in enumerate(self.layers):
             last = number == len(self.layers) - 1
             kind = self.kinds[number]
+            pairs, mlp_pairs = adapters_of(self.decoder.layers[number])
             if type(cache) is PrefixKV:
                 before = (None, None) if prefixes is None else prefixes[number]
-                out, k, v = AttentionHalf.apply(x, *before, weights, layout, kind, last)
+                low = lowrank.scales(pairs), *lowrank.factors(pairs)
+                out, k, v = AttentionHalf.apply(x, *before, weights, layout, kind, last, *low)
                 if cache.keep:
                     cache.layers.append((k, v))
             else:
-                out = self._step(x, weights, layout, kind, last, cache, number)
+                out = self._step(x, weights, layout, kind, last, cache, number, pairs)
             if out is None:  # keys alone were wanted
                 return embeddings.new_empty(0)
-            x = MlpHalf.apply(out, weights)
+            x = MlpHalf.apply(out, weights, lowrank.scales(mlp_pairs), *lowrank.factors(mlp_pairs))
         x = FinalNorm.apply(x, self.norm, self.epsilon)
         if layout.read is not None:
             return x
@@ -113,9 +117,10 @@ class Lean:
         last: bool,
         cache: Any,
         number: int,
+        pairs: Pairs,
     ) -> Tensor:
         """The attention half with a cache that says itself which keys there are (no gradients)."""
-        _, q, k, v, _ = project(x, weights, layout)
+        _, q, k, v, _ = project(x, weights, layout, pairs)
         assert q is not None
         if isinstance(cache, NoteKV):
             mixed = cache.attend(q, k, v, layout.seen[kind].bias, number)
@@ -125,7 +130,8 @@ class Lean:
         mixed = layout.packed(mixed.transpose(1, 2))
         if last and layout.read is not None:
             mixed, x = mixed.index_select(0, layout.read), x.index_select(0, layout.read)
-        return nn.functional.linear(mixed, weights.o, weights.biases[3]).add_(x)
+        out = nn.functional.linear(mixed, weights.o, weights.biases[3])
+        return lowrank.added(out, mixed, pairs[3]).add_(x)
 
     def _layout(
         self,
@@ -158,25 +164,45 @@ class Lean:
         return layout, x
 
 
-def changed(decoder: Any) -> str | None:
-    """Why the layers can't be run from their frozen weights now; None if they can."""
+def changed(decoder: Any, *, adapters: bool = False) -> str | None:
+    """Why the layers can't be run from their frozen weights now; None if they can.
+
+    Args:
+        adapters: whether plain low-rank adapters may stand beside the weights (`lowrank.pair_of`).
+    """
     for layer in decoder.layers:
         attention, mlp = layer.self_attn, layer.mlp
         if type(getattr(mlp, "act_fn", None)).__name__ not in ("SiLU", "SiLUActivation"):
             return "activation is not SiLU"
-        linear = (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj)
-        for module in (*linear, mlp.gate_proj, mlp.up_proj, mlp.down_proj):
+        of_attention, of_mlp = _projections(layer)
+        for given in (*of_attention, *of_mlp):
+            module = lowrank.linear(given) if adapters else given
             if type(module) is not nn.Linear:
                 return f"a layer's weight is a {type(module).__name__}"
             if module.weight.requires_grad:
                 return "weights are trained"
-        if any(module.bias is not None for module in (mlp.gate_proj, mlp.up_proj, mlp.down_proj)):
+        if any(lowrank.linear(module).bias is not None for module in of_mlp):
             return "the feed-forward layers have biases"
         norms = [layer.input_layernorm, layer.post_attention_layernorm]
         norms += [n for n in (getattr(attention, f"{x}_norm", None) for x in "qk") if n is not None]
         if any(norm.weight.requires_grad for norm in norms):
             return "weights are trained"
     return None
+
+
+def _projections(layer: Any) -> tuple[list[Any], list[Any]]:
+    """Those of a layer's attention, and of its feed-forward half, in the order of `Pairs`."""
+    attention, mlp = layer.self_attn, layer.mlp
+    return (
+        [attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj],
+        [mlp.gate_proj, mlp.up_proj, mlp.down_proj],
+    )
+
+
+def adapters_of(layer: Any) -> tuple[Pairs, Pairs]:
+    """Adapters of a layer's attention, and of its feed-forward half."""
+    attention, mlp = _projections(layer)
+    return tuple(map(lowrank.pair_of, attention)), tuple(map(lowrank.pair_of, mlp))
 
 
 def weights_of(layer: Any) -> Weights:

@@ -52,7 +52,16 @@ class Kept:
 KEPT = {
     "library": Kept(hidden=0, accurate=2, inner=3, query=1, keys=1, scores=1),
     "eager": Kept(hidden=0, accurate=2, inner=4, query=1, keys=1, scores=1.5),
-    "lean": Kept(hidden=2, accurate=0, inner=2, query=1, keys=1, scores=1, padding=False),
+    "lean": Kept(
+        hidden=2,
+        accurate=0,
+        inner=2,
+        query=1,
+        keys=1,
+        scores=1,
+        linear_inputs=False,
+        padding=False,
+    ),
     "compiled": Kept(hidden=2, accurate=0, inner=2, query=2, keys=1, scores=0, padding=False),
     "library-cuda": Kept(hidden=6, accurate=0, inner=4, query=4, keys=2, scores=0, padding=False),
 }
@@ -105,8 +114,12 @@ class Memory:
 
 
 def path_of(shape: Shape, device: str, method: Method = "prompt") -> str:
-    """Which code runs the layers, a key of `KEPT`; trained weights stand in the library's."""
-    written = shape.model_type in LEAN_TYPES and method == "prompt"
+    """Which code runs the layers, a key of `KEPT`.
+
+    Trained weights stand in the library's; low-rank adapters also in those written out for a CPU.
+    """
+    written = shape.model_type in LEAN_TYPES
+    written = written and (method == "prompt" or (method == "lora" and device == "cpu"))
     if device != "cpu":
         return "compiled" if written else "library-cuda"
     if shape.keeps_scores:

@@ -116,6 +116,16 @@ def test_failed_and_missing_cells_stand_on_top_with_their_reasons(made):
     assert r"no room \<left\>" in report.files["report.md"]
 
 
+def test_methods_of_one_title_are_told_apart_wherever_they_stand(tmp_path):
+    missing = tuple(f"{BACKBONE}/scinli/{method}-32-s0" for method in ("pt", "mpt"))
+    write_comparison(tmp_path, missing=missing, titles={"mpt": "prompt tuning"})
+    report = make(tmp_path)
+    rows = table_of(report, "Not run yet")[1:]
+    assert [row[1] for row in rows] == ["prompt tuning (pt)", "prompt tuning (mpt)"]
+    scored = {row[0] for row in table_of(report, f"Scores, {BACKBONE}")}
+    assert {row[1] for row in rows} <= scored
+
+
 def test_markdown_holds_the_same_scores(made):
     cells, report = made
     text = report.files["report.md"]

@@ -46,32 +46,33 @@ def problems_section(results: Results) -> Section | None:
         )
         failed = [slot for slot in open_ if slot.status != "missing"]
         missing = [slot for slot in open_ if slot.status == "missing"]
-        blocks += _listed("Failed and out of date", failed)
-        blocks += _listed("Not run yet", missing)
+        blocks += _listed(results, "Failed and out of date", failed)
+        blocks += _listed(results, "Not run yet", missing)
     if results.left_out:
         blocks.append(Points(results.left_out))
     return Section("problems", "Missing results", tuple(blocks))
 
 
-def _listed(title: str, slots: Sequence[Slot]) -> list[AnyBlock]:
+def _listed(results: Results, title: str, slots: Sequence[Slot]) -> list[AnyBlock]:
     rows = _merged(slots)
     if not rows:
         return []
-    first = _table(title, rows[:_SHOWN])
+    first = _table(results, title, rows[:_SHOWN])
     if len(rows) <= _SHOWN:
         return [first]
     rest = rows[_SHOWN:]
-    return [first, Folded(f"{len(rest):,} more", (_table(f"{title}, the rest", rest),))]
+    more = _table(results, f"{title}, the rest", rest)
+    return [first, Folded(f"{len(rest):,} more", (more,))]
 
 
-def _table(title: str, rows: Sequence[tuple[Slot, list[Slot]]]) -> Table:
+def _table(results: Results, title: str, rows: Sequence[tuple[Slot, list[Slot]]]) -> Table:
     names = ("Target", "Method", "Shots", "Seeds", "Backbone", "What", "Why")
     known = any(first.status != "missing" for first, _ in rows)
     columns = [Column(name, number=False) for name in (names if known else names[:-2])]
     cells = [
         (
             Cell(first.plan.key.target),
-            Cell(first.plan.title),
+            Cell(results.title(first.plan.key.method)),
             Cell(", ".join(dict.fromkeys(str(one.plan.key.shots) for one in all_))),
             Cell(", ".join(dict.fromkeys(str(one.plan.key.seed) for one in all_))),
             Cell(first.plan.key.backbone),

@@ -27,7 +27,7 @@ def test_names_lead_to_folders_and_everything_else_is_a_path(tmp_path: Path) -> 
         assert metaprompts.find(tmp_path / name) == tmp_path / name
         assert metaprompts.find(f"./runs/{name}") == Path(f"runs/{name}")
     assert metaprompts.find("runs/mine") == Path("runs/mine")
-    with pytest.raises(ClinpromptError, match="CP-ART-006"):
+    with pytest.raises(ClinpromptError, match="CP-NAME-001"):
         metaprompts.find("no-such-name")
 
 

@@ -88,7 +88,7 @@ def test_everything_wrong_is_said_at_once(fields, tmp_path):
         ({"tuning": {"targets": ["markt"]}}, "CP-EXP-104", "did you mean 'marked'"),
         ({"source": {"metaprompt": None}}, "CP-EXP-114", "needs a metaprompt"),
         ({"source": {"metaprompt": "/nowhere"}}, "CP-ART-006", "no such folder"),
-        ({"source": {"metaprompt": "open-smolm2"}}, "CP-ART-006", "open-smollm2"),
+        ({"source": {"metaprompt": "open-smolm2"}}, "CP-NAME-001", "open-smollm2"),
         ({"source": {"metaprompt": None, "recipe": "/no.yaml"}}, "CP-TRAIN-010", "can't be read"),
         ({"evaluation": {"max_input": 480, "max_new": 40}}, "CP-EXP-117", "512 tokens"),
         ({"methods": [{"name": "in-context", "max_tokens": 20}]}, "CP-EXP-120", "no example fits"),

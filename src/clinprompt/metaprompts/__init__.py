@@ -22,7 +22,7 @@ def find(name_or_path: str | Path) -> Path:
     """The folder of a bundled metaprompt's name; anything else is taken as a path.
 
     Raises:
-        ClinpromptError: CP-ART-006 a plain word that is neither.
+        ClinpromptError: CP-NAME-001 a plain word that is neither.
     """
     known = {name: FOLDER / name for name in names()}
-    return bundled.find(name_or_path, known, "metaprompt or folder of prompts", "CP-ART-006")
+    return bundled.find(name_or_path, known, "metaprompt or folder of prompts")

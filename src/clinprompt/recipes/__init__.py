@@ -13,7 +13,7 @@ def find(name_or_path: str | Path) -> Path:
     """The file of a bundled recipe's name; anything else is taken as a path.
 
     Raises:
-        ClinpromptError: CP-TRAIN-010 a plain word that is neither.
+        ClinpromptError: CP-NAME-001 a plain word that is neither.
     """
     known = {file.stem: file for file in FOLDER.glob("*.yaml")}
-    return bundled.find(name_or_path, known, "recipe", "CP-TRAIN-010")
+    return bundled.find(name_or_path, known, "recipe")

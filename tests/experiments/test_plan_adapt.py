@@ -15,16 +15,6 @@ from clinprompt.tasks import catalogue
 QUICK = Where(measure=False)
 
 
-@pytest.fixture(scope="module")
-def cards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return toy.write_tasks(tmp_path_factory.mktemp("tasks"))
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy.save_backbone(tmp_path_factory.mktemp("model"))
-
-
 def test_an_adaptation_and_its_answers(cards: list[Path], model: Path) -> None:
     recipe = toy.adapt_recipe(backbone={"name": str(model)})
     targets = [catalogue.find(path) for path in cards[1:3]]

@@ -28,16 +28,6 @@ from clinprompt.tasks import catalogue
 QUICK = Where(measure=False)
 
 
-@pytest.fixture(scope="module")
-def cards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return toy.write_tasks(tmp_path_factory.mktemp("tasks"))
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy.save_backbone(tmp_path_factory.mktemp("model"))
-
-
 def comparison(cards: list[Path], source: Path, model: Path, **changes: Any) -> CompareRecipe:
     fields: dict[str, Any] = {
         "targets": [str(cards[2]), str(cards[4])],

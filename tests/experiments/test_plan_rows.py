@@ -22,11 +22,6 @@ def shape() -> Shape:
     return shape_of_config("tiny", toy.prepared().backbone.model.config)
 
 
-@pytest.fixture(scope="module")
-def cards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return toy.write_tasks(tmp_path_factory.mktemp("tasks"))
-
-
 def test_rows_are_those_of_training(shape: Shape, cards: list[Path]) -> None:
     rows = Rows(shape, BackboneSettings(), None, toy.prepared().codec)
     trained = toy.token_tasks(cards, toy.prepared(), dev_examples=3)

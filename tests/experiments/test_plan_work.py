@@ -25,11 +25,6 @@ def shape() -> Shape:
     return shape_of_config("tiny", toy.prepared().backbone.model.config)
 
 
-@pytest.fixture(scope="module")
-def cards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return toy.write_tasks(tmp_path_factory.mktemp("tasks"))
-
-
 def rows_of(shape: Shape) -> Rows:
     return Rows(shape, BackboneSettings(), None, toy.prepared().codec)
 

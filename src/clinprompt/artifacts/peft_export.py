@@ -111,9 +111,9 @@ def export_peft(
     }
 
     def write(folder: Path) -> None:
-        kind, sizes = _virtual(prompts, backbone)
+        sizes = _virtual(prompts, backbone)
         for name in meta.names:
-            config = {"peft_type": kind, **shape, **sizes}
+            config = {"peft_type": _kind(prompts), **shape, **sizes}
             _adapter(folder / TASKS / name, config, {SHARED: prompts.task_prompt(name)})
         rank = None
         if meta.depth == "input":
@@ -141,8 +141,7 @@ def export_peft(
 
 def written(prompts: PromptSet) -> list[tuple[str, str]]:
     """The adapters that `export_peft` writes for a set: place in the folder, and what it is."""
-    kind = "PREFIX_TUNING" if prompts.meta.depth == "layers" else "PROMPT_TUNING"
-    found = [(f"{TASKS}/{name}", kind) for name in prompts.meta.names]
+    found = [(f"{TASKS}/{name}", _kind(prompts)) for name in prompts.meta.names]
     if prompts.meta.depth == "input":
         found.append((MULTITASK, f"MULTITASK_PROMPT_TUNING, {len(prompts.meta.names)} tasks"))
     if prompts.meta.update is not None:
@@ -166,8 +165,13 @@ def multitask_tensors(prompts: PromptSet) -> dict[str, Tensor]:
     return {SHARED: torch.ones(length, hidden), COLS: identity, ROWS: plain}
 
 
-def _virtual(prompts: PromptSet, backbone: Backbone | None) -> tuple[str, dict[str, Any]]:
-    """PEFT's method for a task's prompt, and what adapters say of virtual tokens."""
+def _kind(prompts: PromptSet) -> str:
+    """PEFT's method for a task's prompt."""
+    return "PREFIX_TUNING" if prompts.meta.depth == "layers" else "PROMPT_TUNING"
+
+
+def _virtual(prompts: PromptSet, backbone: Backbone | None) -> dict[str, Any]:
+    """What adapters say of virtual tokens."""
     mark = prompts.meta.fingerprint
     sizes: dict[str, Any] = {
         "num_virtual_tokens": prompts.meta.length,
@@ -177,9 +181,9 @@ def _virtual(prompts: PromptSet, backbone: Backbone | None) -> tuple[str, dict[s
     }
     if prompts.meta.depth == "layers":
         assert backbone is not None
-        return "PREFIX_TUNING", sizes | prefix_shape(backbone)
+        return sizes | prefix_shape(backbone)
     # Nothing is drawn: the weights are loaded.
-    return "PROMPT_TUNING", sizes | {"prompt_tuning_init": "RANDOM"}
+    return sizes | {"prompt_tuning_init": "RANDOM"}
 
 
 def _adapter(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:

@@ -344,9 +344,8 @@ def weights_training(
     seed: int,
     microbatch: int,
     stored: int,
-    length: int = 0,
 ) -> Training:
-    """LoRA or full fine-tuning on the same rows behind the instruction, and a frozen prompt [P]."""
+    """LoRA or full fine-tuning on the same rows behind the instruction."""
     sampler = Sampler(
         [len(task.rows["train"]) for task in tasks],
         steps=settings.steps,
@@ -354,7 +353,7 @@ def weights_training(
         seed=seed,
     )
     stage = Training(
-        name, "weights", method, tasks, sampler, settings, length, 1, trainable, stored, microbatch
+        name, "weights", method, tasks, sampler, settings, 0, 1, trainable, stored, microbatch
     )
     stage.adapters = trainable if method == "lora" else 0
     return stage

@@ -16,6 +16,7 @@ from clinprompt.experiments.compare.methods.base import Outline
 from clinprompt.experiments.compare.plan import Plan
 from clinprompt.experiments.compare.recipe import NamedBackbone
 from clinprompt.experiments.compare.world import World
+from clinprompt.inference.grounding import Grounder
 from clinprompt.inference.label_bias import counts_labels_alike
 from clinprompt.tasks.card import Card
 from clinprompt.training.data import tokenise
@@ -34,7 +35,7 @@ def check(world: World) -> Complaints:
         except ClinpromptError as error:
             found.append(error)
             continue
-        found += _context(plan, backbone, outline)
+        found += _context(plan, backbone, outline) + _grounded(plan, outline)
         for entry in plan.entries:
             found += entry.method.complaints(entry, outline)
         found += _rows(plan, outline)
@@ -138,6 +139,17 @@ def _balance(world: World, card: Card) -> Complaints:
             hint="set data.dev_examples to some 10 for each label, or evaluation.balance=false",
         )
     ]
+
+
+def _grounded(plan: Plan, outline: Outline) -> Complaints:
+    """Answers that can't be held to their texts with this tokenizer, or without llguidance."""
+    if not plan.recipe.evaluation.grounded:
+        return []
+    try:
+        Grounder(outline.codec, len(outline.codec.tokenizer))
+    except ClinpromptError as error:
+        return [error]
+    return []
 
 
 def _outline(world: World, backbone: NamedBackbone, cards: tuple[Card, ...]) -> Outline:

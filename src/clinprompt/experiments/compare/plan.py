@@ -207,7 +207,7 @@ class Plan:
         trained = bool(entry.method.groups) and unit.shots != 0
         training = _flat(recipe.training.model_dump(mode="json"))
         if recipe.training.select == "metric":  # how dev examples are answered matters, too
-            kept = {"long_inputs", "max_input", "max_new", "balance"}
+            kept = {"long_inputs", "max_input", "max_new", "balance", "grounded"}
             training["answers"] = _flat(recipe.evaluation.model_dump(mode="json", include=kept))
         given = entry.settings.model_dump(mode="json", exclude={"id", "title", "metaprompt"})
         return {
@@ -249,6 +249,7 @@ def _flat(told: dict[str, Any]) -> dict[str, Any]:
         "tries": ("best",),
         "trainable": ("none",),
         "balance": (False,),
+        "grounded": (False,),
     }
     return {k: v for k, v in told.items() if v not in usual.get(k, ())}
 

@@ -119,6 +119,11 @@ class EvaluationSettings(Settings):
         description="balance the labels of targets judged by macro F1, over the texts of "
         "data.dev_examples dev examples (`inference.label_bias`); gold labels are not read for it",
     )
+    grounded: bool = Field(
+        False,
+        description="hold mentions, listed relations and spans to the text they are of "
+        "(`inference.grounding`)",
+    )
     sample_seed: int = Field(0, ge=0, description="of the sample of test examples")
 
 

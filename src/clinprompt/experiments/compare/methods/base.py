@@ -125,6 +125,7 @@ def predictor_settings(evaluation: EvaluationSettings) -> PredictorSettings:
         max_input=evaluation.max_input,
         max_new=evaluation.max_new,
         batch_tokens=evaluation.batch_tokens,
+        grounded=evaluation.grounded,
     )
 
 

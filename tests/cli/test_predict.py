@@ -168,3 +168,21 @@ def test_a_killed_run_goes_on_to_the_same_file(prompts: Path, tmp_path: Path) ->
         for i in range(COUNT)
         if i not in range(10, COUNT, 97)
     ]
+
+
+def test_free_texts_that_repeat_no_run(prompts: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text(line("answer", 1) + line("answer", 2), encoding="utf-8")
+    found = []
+    for name, more in (("free", ()), ("held", ("--no-repeat-ngram", 2))):
+        out = tmp_path / f"{name}.jsonl"
+        result = run(prompts, "-i", source, "-o", out, "--max-new", 80, *more)
+        assert result.exit_code == 0, result.output
+        found.append([json.loads(row) for row in out.read_text(encoding="utf-8").splitlines()])
+    free, held = found
+    assert "no_repeat_ngram=2" in held[0]["made_by"]["settings"]
+    assert "no_repeat_ngram" not in free[0]["made_by"]["settings"]
+    assert [one["answer"] for one in held] != [one["answer"] for one in free]
+    refused = run(prompts, "-i", source, "-o", tmp_path / "no", "--no-repeat-ngram", 1)
+    assert refused.exit_code == 2
+    assert "--no-repeat-ngram" in refused.output

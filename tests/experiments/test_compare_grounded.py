@@ -59,10 +59,12 @@ def test_a_comparison_of_free_answers_has_the_identity_it_always_had(fields, tmp
     told = cw.planned(
         fields, tmp_path / "2", **{**SETTINGS, "evaluation": {"max_new": 16, "grounded": False}}
     ).plan.cells
-    new = cw.planned(fields, tmp_path / "3", **GROUNDED).plan.cells
-    assert "grounded" not in old[0].configuration["evaluation"]
+    assert not {"grounded", "no_repeat_ngram"} & set(old[0].configuration["evaluation"])
     assert [one.identity for one in old] == [one.identity for one in told]
-    assert all(a.identity != b.identity for a, b in zip(old, new, strict=True))
+    runs = {**SETTINGS, "evaluation": {"max_new": 16, "no_repeat_ngram": 3}}
+    for number, changed in enumerate((GROUNDED, runs)):
+        new = cw.planned(fields, tmp_path / f"new-{number}", **changed).plan.cells
+        assert all(a.identity != b.identity for a, b in zip(old, new, strict=True))
 
 
 def test_without_llguidance_it_is_refused_before_anything_runs(fields, tmp_path, monkeypatch):

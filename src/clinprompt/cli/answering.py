@@ -115,6 +115,14 @@ Stop = Annotated[
         show_default=False,
     ),
 ]
+NoRepeatNgram = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        help="No run of so many tokens stands in a free text or summary twice.",
+        show_default=False,
+    ),
+]
 KvCache = Annotated[
     Path | None,
     typer.Option(
@@ -137,6 +145,7 @@ def settings_of(
     top_p: float | None = None,
     seed: int | None = None,
     stop: list[str] | None = None,
+    no_repeat_ngram: int | None = None,
     kv_cache: Path | None = None,
 ) -> PredictorSettings:
     """The options as a predictor wants them.
@@ -166,6 +175,7 @@ def settings_of(
         top_p=top_p,
         seed=seed or 0,
         stop=tuple(stop or ()),
+        no_repeat_ngram=no_repeat_ngram,
         kv_cache=kv_cache,
     )
     if seed is not None and found.sampling() is None:

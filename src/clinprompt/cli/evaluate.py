@@ -79,6 +79,7 @@ def evaluate(
     temperature: answering.Temperature = None,
     top_p: answering.TopP = None,
     stop: answering.Stop = None,
+    no_repeat_ngram: answering.NoRepeatNgram = None,
     kv_cache: answering.KvCache = None,
     calibration: Annotated[
         bool,
@@ -135,6 +136,7 @@ def evaluate(
         top_p=top_p,
         seed=seed if temperature else None,
         stop=stop,
+        no_repeat_ngram=no_repeat_ngram,
         kv_cache=kv_cache,
     )
     predictor = answering.predictor_class(settings)(prepared, settings)

@@ -141,6 +141,7 @@ def predict(
         typer.Option(help="With --temperature: of the draws. Default: 0.", show_default=False),
     ] = None,
     stop: answering.Stop = None,
+    no_repeat_ngram: answering.NoRepeatNgram = None,
     kv_cache: answering.KvCache = None,
     chunk: Annotated[
         int | None,
@@ -169,6 +170,7 @@ def predict(
         top_p=top_p,
         seed=seed,
         stop=stop,
+        no_repeat_ngram=no_repeat_ngram,
         kv_cache=kv_cache,
     )
     options = predict_notes.Options(

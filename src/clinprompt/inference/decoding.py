@@ -10,11 +10,11 @@ from dataclasses import replace
 import torch
 
 from clinprompt.backbone.codec import Codec
-from clinprompt.backbone.decode import Generated
+from clinprompt.backbone.decode import Constraint, Generated
 from clinprompt.backbone.decoding import Ask, Decoder, Settings, StopTexts
 from clinprompt.backbone.model import Backbone
 from clinprompt.errors import ClinpromptError
-from clinprompt.inference.grounding import Grounding
+from clinprompt.inference import repetition
 from clinprompt.inference.notewise import Laid
 from clinprompt.inference.requests import PredictorSettings, Row
 
@@ -29,13 +29,14 @@ class OpenAnswers:
         tokens: positions that are held at a time.
 
     Raises:
-        ClinpromptError: CP-INF-450 and CP-BACK-100 to CP-BACK-103 draws or stop texts that make no
-            sense.
+        ClinpromptError: CP-INF-450, CP-INF-452 and CP-BACK-100 to CP-BACK-103 draws, repeats or
+            stop texts that make no sense.
     """
 
     def __init__(
         self, backbone: Backbone, codec: Codec, settings: PredictorSettings, tokens: int
     ) -> None:
+        repetition.check(settings.no_repeat_ngram)
         self.backbone, self.seed = backbone, settings.seed
         texts = StopTexts(settings.stop, codec.decode) if settings.stop else None
         self.settings = Settings(codec.stops, settings.sampling(), texts, tokens)
@@ -46,8 +47,8 @@ class OpenAnswers:
         rows: Sequence[Row],
         columns: Sequence[int],
         asks: Callable[[int], Ask],
-        held: Callable[[Row], Grounding | None],
-    ) -> Iterator[tuple[int, Generated, Grounding | None]]:
+        held: Callable[[Row], Constraint | None],
+    ) -> Iterator[tuple[int, Generated, Constraint | None]]:
         """Decode rows.
 
         Where the device's memory does not suffice, what has not ended begins again with less.
@@ -67,7 +68,7 @@ class OpenAnswers:
         while left:
             if self._decoder is None:
                 self._decoder = Decoder(self.backbone, self.settings)
-            live: dict[int, Grounding | None] = {}
+            live: dict[int, Constraint | None] = {}
             ended: set[int] = set()
             coming = (_entered(i, asks, held(rows[i]), live) for i in left)
             try:
@@ -98,8 +99,8 @@ class OpenAnswers:
 def _entered(
     i: int,
     asks: Callable[[int], Ask],
-    held: Grounding | None,
-    live: dict[int, Grounding | None],
+    held: Constraint | None,
+    live: dict[int, Constraint | None],
 ) -> Ask:
     live[i] = held
     return replace(asks(i), constraint=held)

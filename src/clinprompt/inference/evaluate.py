@@ -216,7 +216,7 @@ def setup_of(predictor: Predictor) -> dict[str, Any]:
         "max_new": predictor.settings.max_new,
         "grounded": predictor.settings.grounded,
         "threshold": predictor.settings.threshold,
-        **({"decoding": predictor.settings.drawn} if predictor.settings.drawn else {}),
+        **({"decoding": predictor.settings.decoding} if predictor.settings.decoding else {}),
         "versions": library_versions(),
     }
 

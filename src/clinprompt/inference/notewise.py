@@ -18,11 +18,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from clinprompt.backbone import decode, engine
 from clinprompt.backbone.after import Notes, suffixes
-from clinprompt.backbone.decode import Generated
+from clinprompt.backbone.decode import Constraint, Generated
 from clinprompt.backbone.engine import Prefix, Soft, joined
 from clinprompt.backbone.model import Backbone
 from clinprompt.inference.batches import Size
-from clinprompt.inference.grounding import Grounding
 from clinprompt.inference.requests import PredictorSettings, Row
 
 # Keys and values that a row sees take memory but no time to speak of: so many columns may be held
@@ -137,8 +136,8 @@ def together(
     batch: Laid,
     rows: Sequence[Row],
     stops: frozenset[int],
-    hold: Callable[[Row], Grounding | None],
-) -> Iterator[tuple[int, Generated, Grounding | None]]:
+    hold: Callable[[Row], Constraint | None],
+) -> Iterator[tuple[int, Generated, Constraint | None]]:
     """Decode a batch of open rows side by side; a row that ends leaves the batch.
 
     Args:

@@ -150,7 +150,7 @@ def made_by_of(predictor: Predictor, digest: str) -> MadeBy:
     for name in ("max_new", "window", "overlap", "threshold"):
         if (value := getattr(settings, name)) is not None:
             words.append(f"{name}={value}")
-    words += [f"{name}={json.dumps(value)}" for name, value in settings.drawn.items()]
+    words += [f"{name}={json.dumps(value)}" for name, value in settings.decoding.items()]
     return MadeBy(digest[:DIGITS], " ".join(words))
 
 

@@ -22,6 +22,7 @@ from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.backbone import answers, engine, updates
 from clinprompt.backbone.after import Notes
 from clinprompt.backbone.codec import Codec
+from clinprompt.backbone.decode import Constraint
 from clinprompt.backbone.decoding import Ask
 from clinprompt.backbone.engine import Prefix, joined
 from clinprompt.backbone.kvstore import KVStore
@@ -31,9 +32,10 @@ from clinprompt.examples import Answer, Input
 from clinprompt.inference import reading
 from clinprompt.inference.batches import Size, batches, by_update
 from clinprompt.inference.decoding import OpenAnswers, ask_behind, no_memory
-from clinprompt.inference.grounding import Grounder, Grounding
+from clinprompt.inference.grounding import Grounder
 from clinprompt.inference.limits import LIMITS, AnswerLimit, Place, shortened
 from clinprompt.inference.notewise import Laid, laid, note_batches, shares_notes, together
+from clinprompt.inference.repetition import NoRepeat
 from clinprompt.inference.requests import (
     Prediction,
     PredictorSettings,
@@ -73,9 +75,8 @@ class Predictor:
         settings: how inputs are answered.
 
     Raises:
-        ClinpromptError: CP-INF-200, CP-INF-201 grounded answers that are not possible here,
-            CP-INF-450 and CP-BACK-100 to CP-BACK-103 draws or stop texts that make no sense,
-            CP-BACK-110 a folder for keys and values that can't be used.
+        ClinpromptError: CP-INF-200, CP-INF-201 grounded answers that are not possible here, what
+            `OpenAnswers` refuses, CP-BACK-110 a folder for keys and values that can't be used.
     """
 
     def __init__(self, prepared: Prepared, settings: PredictorSettings | None = None) -> None:
@@ -392,8 +393,9 @@ class Predictor:
             seed=self._open.seed_of(rows[i]),
         )
 
-    def _held(self, row: Row) -> Grounding | None:
+    def _held(self, row: Row) -> Constraint | None:
         """What the answer to a row is held to; None where it is free."""
-        if self._grounder is None:
-            return None
-        return self._grounder(self._tasks[row.task].card, row.seen.input)
+        card = self._tasks[row.task].card
+        if card.form == "text":
+            return NoRepeat.of(self.settings.no_repeat_ngram)
+        return None if self._grounder is None else self._grounder(card, row.seen.input)

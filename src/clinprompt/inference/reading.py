@@ -18,10 +18,9 @@ from torch import Tensor
 
 from clinprompt import verbalize
 from clinprompt.backbone.codec import Codec
-from clinprompt.backbone.decode import Generated
+from clinprompt.backbone.decode import Constraint, Generated
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Answer, EntityAnswer, LabelAnswer, RelationAnswer, SpanAnswer
-from clinprompt.inference.grounding import Grounding
 from clinprompt.inference.requests import Prediction, Row
 from clinprompt.tasks.card import Card, Form
 from clinprompt.verbalize.parsed import NONE, words_of
@@ -35,7 +34,7 @@ def read(
     card: Card,
     row: Row,
     generated: Generated,
-    held: Grounding | None = None,
+    held: Constraint | None = None,
     threshold: float | None = None,
 ) -> Prediction:
     """The prediction that generated tokens give.

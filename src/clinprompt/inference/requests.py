@@ -46,6 +46,8 @@ class PredictorSettings:
         seed: of the draws. What is drawn for an input follows from this seed, its task and its
             text, whatever else is asked.
         stop: texts that end an open answer; they are no part of it.
+        no_repeat_ngram: no so many tokens stand in a free text or summary twice (see
+            `inference.repetition`); lists and spans, which quote, may repeat. None: any may.
         kv_cache: a folder where keys and values of tasks' prompts are kept
             (`backbone.kvstore`); None computes them in each process. Where prompts stand after the
             text there is nothing to keep.
@@ -65,12 +67,12 @@ class PredictorSettings:
     top_p: float | None = None
     seed: int = 0
     stop: tuple[str, ...] = ()
+    no_repeat_ngram: int | None = None
     kv_cache: Path | None = None
 
     @property
     def drawn(self) -> dict[str, Any]:
-        """What changes open answers besides the most probable tokens, for records; empty for those
-        alone."""
+        """What is drawn, and the texts that end it; empty for the most probable tokens alone."""
         found: dict[str, Any] = {}
         if self.temperature:
             found["temperature"] = self.temperature
@@ -79,6 +81,12 @@ class PredictorSettings:
         if self.stop:
             found["stop"] = list(self.stop)
         return {name: value for name, value in found.items() if value is not None}
+
+    @property
+    def decoding(self) -> dict[str, Any]:
+        """All that makes open answers others than the most probable tokens, for records."""
+        repeat = self.no_repeat_ngram
+        return self.drawn | ({} if repeat is None else {"no_repeat_ngram": repeat})
 
     def sampling(self) -> Sampling | None:
         """How tokens are drawn; None takes the most probable one.

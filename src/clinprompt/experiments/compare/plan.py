@@ -19,6 +19,8 @@ from clinprompt.tasks.card import Card
 from clinprompt.training.settings import Recipe
 
 _VERSION = 1  # of what a result means; a change of the harness that changes results raises it
+# What of the evaluation also matters to dev answers that choose states.
+_ANSWERS = {"long_inputs", "max_input", "max_new", "balance", "grounded", "no_repeat_ngram"}
 
 
 @dataclass(frozen=True)
@@ -207,8 +209,8 @@ class Plan:
         trained = bool(entry.method.groups) and unit.shots != 0
         training = _flat(recipe.training.model_dump(mode="json"))
         if recipe.training.select == "metric":  # how dev examples are answered matters, too
-            kept = {"long_inputs", "max_input", "max_new", "balance", "grounded"}
-            training["answers"] = _flat(recipe.evaluation.model_dump(mode="json", include=kept))
+            told = recipe.evaluation.model_dump(mode="json", include=_ANSWERS)
+            training["answers"] = _flat(told)
         given = entry.settings.model_dump(mode="json", exclude={"id", "title", "metaprompt"})
         return {
             "version": _VERSION,
@@ -250,6 +252,7 @@ def _flat(told: dict[str, Any]) -> dict[str, Any]:
         "trainable": ("none",),
         "balance": (False,),
         "grounded": (False,),
+        "no_repeat_ngram": (None,),
     }
     return {k: v for k, v in told.items() if v not in usual.get(k, ())}
 

@@ -124,6 +124,9 @@ class EvaluationSettings(Settings):
         description="hold mentions, listed relations and spans to the text they are of "
         "(`inference.grounding`)",
     )
+    no_repeat_ngram: int | None = Field(
+        None, ge=2, description="no run of so many tokens stands in a free text or summary twice"
+    )
     sample_seed: int = Field(0, ge=0, description="of the sample of test examples")
 
 

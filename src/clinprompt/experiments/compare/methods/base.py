@@ -126,6 +126,7 @@ def predictor_settings(evaluation: EvaluationSettings) -> PredictorSettings:
         max_new=evaluation.max_new,
         batch_tokens=evaluation.batch_tokens,
         grounded=evaluation.grounded,
+        no_repeat_ngram=evaluation.no_repeat_ngram,
     )
 
 

@@ -375,10 +375,9 @@ class Predictor:
             columns = [self._size(row).total for row in rows]
             decoded = self._open.run(rows, columns, self._asks(rows), self._held)
         for place, new, held in decoded:
-            row = rows[place]
+            row, threshold = rows[place], self.settings.threshold
             reading.check_finite(row, torch.tensor(new.logprobs))
             card = self._tasks[row.task].card
-            threshold = self.settings.threshold
             yield place, reading.read(self.codec, card, row, new, held, threshold)
 
     def _asks(self, rows: Sequence[Row]) -> Callable[[int], Ask]:

@@ -21,6 +21,7 @@ from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.decode import Constraint, Generated
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Answer, EntityAnswer, LabelAnswer, RelationAnswer, SpanAnswer
+from clinprompt.inference.ordering import in_order
 from clinprompt.inference.requests import Prediction, Row
 from clinprompt.tasks.card import Card, Form
 from clinprompt.verbalize.parsed import NONE, words_of
@@ -58,7 +59,7 @@ def read(
         half = 0  # the grammar was interrupted: what is missing is told by `unfinished`
         if card.form in LISTS:
             whole = whole or NONE
-    parsed = verbalize.parse(card, row.seen.input, whole)
+    parsed = in_order(verbalize.parse(card, row.seen.input, whole))
     if held is not None and unfinished and parsed.unaligned:  # a span cut off inside an escape
         parsed = verbalize.Parsed(None)
     confidences: tuple[float | None, ...] = ()

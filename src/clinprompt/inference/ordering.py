@@ -42,6 +42,11 @@ def in_order(parsed: Parsed) -> Parsed:
     return parsed
 
 
+def apart(spans: Sequence[Span]) -> bool:
+    """Whether they stand in the order of the text and have no character in common."""
+    return all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
 def _kept(items: Sequence[Item | None], lines: Sequence[int]) -> dict[Item, int]:
     """What is left of the items, with the first line of each."""
     found: dict[Item, int] = {}
@@ -69,4 +74,4 @@ def _relation(relation: Relation) -> Relation | None:
 def _sorted(spans: tuple[Span, ...]) -> tuple[Span, ...] | None:
     """In the order of the text; None if two have characters in common."""
     found = tuple(sorted(spans))
-    return None if any(b[0] < a[1] for a, b in pairwise(found)) else found
+    return found if apart(found) else None

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from math import comb
 from typing import Protocol
 
 from clinprompt import verbalize
 from clinprompt.examples import Entity, Input, QuestionInput, Relation, Span, SpanAnswer
 from clinprompt.inference.grounding.grammar import escaped_spaces, escapes_in
+from clinprompt.inference.ordering import apart
 from clinprompt.tasks.card import Card
 from clinprompt.verbalize import ner, relations
 from clinprompt.verbalize.fragments import Fragment, Masked
@@ -278,7 +278,7 @@ class Lines:
         if not fragments:
             return 0
         spans = line.reader.before(line.label, fragments)
-        return spans[-1][1] if spans is not None and _apart(spans) else None
+        return spans[-1][1] if spans is not None and apart(spans) else None
 
     def _followed(self, line: _Line, said: str) -> bool:
         """Whether another fragment can stand behind a whole one."""
@@ -332,11 +332,7 @@ def _ordered(found: Entity | Relation | Fault) -> bool:
     """Whether a line names something whose fragments lie one behind the other."""
     match found:
         case Entity(spans=spans):
-            return _apart(spans)
+            return apart(spans)
         case Relation(head=head, tail=tail):
-            return _apart(head.spans) and _apart(tail.spans)
+            return apart(head.spans) and apart(tail.spans)
     return False
-
-
-def _apart(spans: tuple[Span, ...]) -> bool:
-    return all(a[1] <= b[0] for a, b in pairwise(spans))

@@ -132,7 +132,7 @@ def scores_section(results: Results, scores: Scores) -> Section:
             "Main metric of each target on its test examples (0 to 100) with the 95 % bootstrap "
             "interval over test examples"
             + (
-                f"; means over {len(seeds)} seeds (± their standard deviation)"
+                f"; means over the finished ones of {len(seeds)} seeds (± their standard deviation)"
                 if len(seeds) > 1
                 else "; one seed, so nothing is known about the spread over seeds"
             )

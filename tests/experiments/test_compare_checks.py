@@ -86,6 +86,11 @@ def test_everything_wrong_is_said_at_once(fields, tmp_path):
         ({"methods": [{"name": "bare", "rates": [{"a": 1}]}]}, "CP-EXP-109", "takes no rates"),
         ({"methods": [PT, LORA | {"rates": [{"weights": 1}] * 2}]}, "CP-EXP-111", "pt 1, lora 2"),
         ({"tuning": {"targets": ["markt"]}}, "CP-EXP-104", "did you mean 'marked'"),
+        (
+            {"tuning": {"targets": ["asked", "marked"]}, "training": {"select": "by-form"}},
+            "CP-EXP-133",
+            "asked, marked",
+        ),
         ({"source": {"metaprompt": None}}, "CP-EXP-114", "needs a metaprompt"),
         ({"source": {"metaprompt": "/nowhere"}}, "CP-ART-006", "no such folder"),
         ({"source": {"metaprompt": "open-smolm2"}}, "CP-NAME-001", "open-smollm2"),

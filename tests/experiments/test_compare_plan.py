@@ -9,6 +9,7 @@ from tests.training import toy
 from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.template import Template
 from clinprompt.experiments.compare.methods.untrained import InContextSettings, in_turns, show
+from clinprompt.experiments.compare.plan import digest
 from clinprompt.experiments.compare.spread import Work, stages
 from clinprompt.tasks import catalogue
 from clinprompt.tasks.shots import few_shot
@@ -67,6 +68,24 @@ def test_identities_change_with_what_results_depend_on(fields, tmp_path, changes
         kept = "all" in same or any(kind.startswith(one) for one in same if one != "zero")
         kept = kept or ("zero" in same and kind.startswith("mpt-0-"))
         assert (before[name] == after[name]) == kept, name
+
+
+def test_by_form_a_fitting_is_that_of_whatever_judges_it(fields, tmp_path):
+    loss, metric, by_form = (
+        {
+            cell.key.id: digest(world.plan.fitting(cell.unit))
+            for cell in world.plan.cells
+            if cell.unit.entry.id != "bare" and cell.key.shots == 4
+        }
+        for world in (
+            cw.planned(fields, tmp_path, training={"select": select})
+            for select in ("loss", "metric", "by-form")
+        )
+    )
+    for name, one in by_form.items():
+        lists = "/marked/" in name or "/mpt-grouped-" in name  # grouped: fitted with the list
+        assert one == (metric if lists else loss)[name], name
+    assert sum(one != loss[name] for name, one in by_form.items()) >= len(by_form) / 2 - 1
 
 
 def test_how_dev_is_answered_is_part_of_a_fitting_that_is_chosen_by_it(fields, tmp_path):

@@ -96,6 +96,22 @@ def test_between_equal_scores_the_loss_decides(fields, tmp_path, monkeypatch):
     assert cell.dev.loss == min(point.dev_mean for point in cell.history)
 
 
+@pytest.mark.parametrize("method", ["mpt", "mpt-lora", "lora", "fine-tuning"])
+def test_by_form_lists_are_judged_by_their_metric_and_labels_by_their_loss(
+    fields, tmp_path, monkeypatch, method
+):
+    judged(monkeypatch, [0.0, 10.0, 50.0, 10.0, 0.0, 20.0, 20.0])
+    by_form = {**METRIC, "training": METRIC["training"] | {"select": "by-form"}}
+    cells = cw.compared(
+        fields, tmp_path, only=(f"*/{method}-4-*",), tuning={"when": "off"}, **by_form
+    )
+    found = {cell.key.target: cell for cell in cells.values()}
+    assert (found["marked"].dev.best_step, found["marked"].dev.score) == (2, 50.0)
+    labels = found["asked"]
+    assert labels.dev.score is None
+    assert labels.dev.loss == min(point.dev_mean for point in labels.history)
+
+
 def test_chosen_by_loss_nothing_is_answered_on_dev(fields, tmp_path, monkeypatch):
     monkeypatch.setattr(Judging, "__call__", None)
     cells = cw.compared(fields, tmp_path, only=("*/asked/*-4-*",), shots=[4])

@@ -83,3 +83,17 @@ def test_an_adaptation_by_metric_counts_its_dev_answers(cards: list[Path], model
     found = plan_adapt(recipe, target, 4, QUICK)
     assert [stage.repeats for stage in found.stages] == [1, 4, 1]
     assert len(plan_adapt(recipe, target, 0, QUICK).stages) == 1
+
+
+def test_an_adaptation_by_form_counts_the_dev_answers_of_lists_alone(
+    tmp_path: Path, model: Path
+) -> None:
+    fields = {"select": "by-form", "steps": 5, "evaluate_every": 2}
+    recipe = toy.adapt_recipe(backbone={"name": str(model)}, adapt=fields)
+    stages = {
+        form: plan_adapt(recipe, [catalogue.find(card)], 4, QUICK).stages
+        for form in ("label", "ner")
+        for card in [toy.write_task(tmp_path, f"of-{form}", form)]
+    }
+    assert [stage.repeats for stage in stages["ner"]] == [1, 4, 1]
+    assert len(stages["label"]) == 2

@@ -249,6 +249,14 @@ def test_dev_answers_that_choose_states_are_counted(
     dev = [one.flops * one.repeats for one in found.stages if one.group == "dev answers"]
     assert found.flops == pytest.approx(before.flops + sum(dev))
     assert min(dev) > 0
+    by_form = comparison(cards, source, model, training=training | {"select": "by-form"})
+    (fewer,) = plan_comparison(by_form, QUICK)
+    lists = [one for one in fewer.stages if one.group == "dev answers"]
+    forms = {card.name: card.lists for card in map(catalogue.find, cards)}
+    told = {one.name.split(": ")[1].split(",")[0] for one in lists}
+    assert told
+    assert 0 < sum(one.flops * one.repeats for one in lists) < sum(dev)
+    assert any(forms[name] for name in told)
 
 
 def test_unknown_names_are_told_all_at_once(cards: list[Path], source: Path, model: Path) -> None:

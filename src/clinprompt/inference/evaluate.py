@@ -13,7 +13,6 @@ from clinprompt.artifacts.prompt_set import PromptSet
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Example
 from clinprompt.inference.predictor import Predictor
-from clinprompt.inference.reading import LISTS
 from clinprompt.inference.records import answer_record
 from clinprompt.inference.requests import Prediction, Progress, Request
 from clinprompt.metrics import Item, Scores, check_metrics, score
@@ -139,7 +138,7 @@ def evaluate(
             `metrics.score` raise. The metrics are checked before anything is computed.
     """
     check_metrics(card)
-    if predictor.settings.threshold is not None and card.form not in LISTS:
+    if predictor.settings.threshold is not None and not card.lists:
         raise ClinpromptError(
             "CP-INF-203",
             f"a threshold drops mentions and relations, and task '{card.name}' (form {card.form}) "

@@ -26,7 +26,6 @@ from clinprompt.inference.requests import Prediction, Row
 from clinprompt.tasks.card import Card, Form
 from clinprompt.verbalize.parsed import NONE, words_of
 
-LISTS: tuple[Form, ...] = ("mentions", "list")  # answers of one line each
 LABELS: tuple[Form, ...] = ("label", "pair")  # the same labels are to choose from each time
 
 
@@ -53,17 +52,17 @@ def read(
     if generated.characters is not None:  # a stop text has ended it
         text, unfinished = text[: generated.characters], False
     whole, half = text, 0
-    if unfinished and card.form in LISTS:
+    if unfinished and card.lists:
         whole, half = whole_lines(text)
     if held is not None and unfinished:
         half = 0  # the grammar was interrupted: what is missing is told by `unfinished`
-        if card.form in LISTS:
+        if card.lists:
             whole = whole or NONE
     parsed = in_order(verbalize.parse(card, row.seen.input, whole))
     if held is not None and unfinished and parsed.unaligned:  # a span cut off inside an escape
         parsed = verbalize.Parsed(None)
     confidences: tuple[float | None, ...] = ()
-    if card.form in LISTS:
+    if card.lists:
         sums = lines(codec, generated)
         confidences = tuple(math.exp(sums[line]) for line in parsed.lines)
     elif isinstance(parsed.answer, SpanAnswer):

@@ -178,6 +178,11 @@ class Card(Strict):
         """Whether the answer is one of a fixed set of options, chosen by label scoring."""
         return self.form in ("pair", "choice", "label")
 
+    @property
+    def lists(self) -> bool:
+        """Whether the answer names any number of things, one a line, or nothing."""
+        return self.form in ("mentions", "list")
+
 
 def parse_card(text: str, file: str | Path | None = None) -> Card:
     """A card from YAML text.

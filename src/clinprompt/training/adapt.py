@@ -39,7 +39,7 @@ from clinprompt.training.prepare import (
 from clinprompt.training.progress import Progress
 from clinprompt.training.result import described
 from clinprompt.training.sampler import Sampler
-from clinprompt.training.settings import AdaptRecipe
+from clinprompt.training.settings import AdaptRecipe, judged_by
 from clinprompt.training.tracking import require, tracked
 from clinprompt.training.workspace import clear_checkpoints, occupied, work_folder, workspace
 
@@ -83,7 +83,7 @@ def adapt(
         splits: chosen training and dev examples of each task, instead of loading them.
         out: folder of the artefact; checkpoints lie in ``<out>.work`` until it is written.
         judging: makes what scores answers on dev (`inference.judging`), for
-            ``adapt.select=metric``.
+            ``adapt.select=metric`` and, with lists, ``by-form``.
 
     Returns:
         The prompts as saved at `out`.
@@ -98,7 +98,8 @@ def adapt(
     """
     require(recipe.tracking)
     _check(recipe, metaprompt, cards, shots)
-    if recipe.adapt.select == "metric" and shots != 0 and judging is None:
+    by_metric = shots != 0 and judged_by(recipe.adapt.select, cards) == "metric"
+    if by_metric and judging is None:
         raise ValueError("adapt.select=metric needs 'judging', such as inference.judging.judging")
     settings = recipe.adapt
     template = None if metaprompt is None else metaprompt.meta.template
@@ -185,7 +186,7 @@ def adapt(
             stage = Stage("adapt", trained, tasks, rates, sampler, settings, recipe.engine)
             stage.notes = notes
             stage.best_by_task = metaprompt is None
-            if settings.select == "metric":
+            if by_metric:
                 assert judging is not None
                 assert splits is not None
                 stage.judge = judging(prepared, cards, [split["dev"] for split in splits])

@@ -7,7 +7,7 @@ since those start at one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from clinprompt.backbone.flex import Choice
 from clinprompt.backbone.template import Depth, Placement
 from clinprompt.errors import ClinpromptError
+from clinprompt.tasks.card import Card
 from clinprompt.tasks.yamlfile import plain_yaml, schema_error
 from clinprompt.training.sampler import Mixing
 
@@ -144,7 +145,8 @@ class DistilSettings(Optimiser):
     )
 
 
-Selection = Literal["loss", "metric"]
+Selection = Literal["loss", "metric", "by-form"]
+Judged = Literal["loss", "metric"]
 VectorStart = Literal["mean", "type", "similar", "blend", "nearest", "dev"]
 
 
@@ -158,6 +160,16 @@ class LoraShape(Settings):
         min_length=1,
         description="last parts of the names of the linear layers with an update",
     )
+
+
+def judged_by(select: Selection, cards: Iterable[Card]) -> Judged:
+    """What chooses among the states of prompts that are fitted to these tasks together.
+
+    By-form is the metric as soon as one of them answers with a list.
+    """
+    if select == "by-form":
+        return "metric" if any(card.lists for card in cards) else "loss"
+    return select
 
 
 class AdaptSettings(Optimiser):
@@ -181,7 +193,8 @@ class AdaptSettings(Optimiser):
     select: Selection = Field(
         "loss",
         description="the state that is kept has the lowest dev loss; or the best answers on dev by "
-        "the task's own metric, and of equals the lowest loss",
+        "the task's own metric, and of equals the lowest loss; or by-form: the metric if answers "
+        "are lists, of which a loss hardly sees that they name nothing, and else the loss",
     )
     rate_shared: float = Field(0.1, gt=0, le=LARGEST_RATE)
     rate_vectors: float = Field(0.02, gt=0, le=LARGEST_RATE)

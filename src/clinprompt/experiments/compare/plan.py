@@ -16,7 +16,7 @@ from clinprompt.experiments.compare.cell import Key, Shots
 from clinprompt.experiments.compare.methods import Entry
 from clinprompt.experiments.compare.recipe import CompareRecipe, NamedBackbone
 from clinprompt.tasks.card import Card
-from clinprompt.training.settings import Recipe
+from clinprompt.training.settings import Recipe, judged_by
 
 _VERSION = 1  # of what a result means; a change of the harness that changes results raises it
 # What of the evaluation also matters to dev answers that choose states.
@@ -207,8 +207,9 @@ class Plan:
         recipe, entry = self.recipe, unit.entry
         source = self.source(unit)
         trained = bool(entry.method.groups) and unit.shots != 0
-        training = _flat(recipe.training.model_dump(mode="json"))
-        if recipe.training.select == "metric":  # how dev examples are answered matters, too
+        judged = judged_by(recipe.training.select, unit.cards)
+        training = _flat(recipe.training.model_dump(mode="json") | {"select": judged})
+        if judged == "metric":  # how dev examples are answered matters, too
             told = recipe.evaluation.model_dump(mode="json", include=_ANSWERS)
             training["answers"] = _flat(told)
         given = entry.settings.model_dump(mode="json", exclude={"id", "title", "metaprompt"})

@@ -72,7 +72,8 @@ class TrainingSettings(Settings):
     select: Selection = Field(
         "loss",
         description="states and rates are chosen by dev loss; or by the target's metric on dev, "
-        "answered as test examples are, and of equals by dev loss",
+        "answered as test examples are, and of equals by dev loss; or by-form: by the metric for "
+        "targets whose answers are lists, and else by the loss",
     )
 
     @field_validator("steps")

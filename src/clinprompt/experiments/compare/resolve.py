@@ -18,7 +18,7 @@ from clinprompt.experiments.compare.recipe import ID, CompareRecipe, NamedBackbo
 from clinprompt.tasks import catalogue
 from clinprompt.tasks.card import Card
 from clinprompt.tasks.suite import find_suite
-from clinprompt.training.settings import Recipe, load_settings
+from clinprompt.training.settings import Recipe, judged_by, load_settings
 from clinprompt.training.source import source_cards
 
 Complaints = list[ClinpromptError]
@@ -73,6 +73,17 @@ def _targets(recipe: CompareRecipe, complaints: Complaints) -> list[Card]:
                     hint=did_you_mean(name, known),
                 )
             )
+    tried = [card for card in cards if card.name in recipe.tuning.targets]
+    if len({judged_by(recipe.training.select, [card]) for card in tried}) > 1:
+        complaints.append(
+            ClinpromptError(
+                "CP-EXP-133",
+                "tuning.targets has targets that answer with lists and others: with "
+                "training.select=by-form the metric judges those and the loss these, and no mean "
+                f"of both says which rates are best: {', '.join(card.name for card in tried)}",
+                hint="name targets of one kind, or leave tuning.targets out: each has its own then",
+            )
+        )
     return list({card.name: card for card in cards}.values())
 
 

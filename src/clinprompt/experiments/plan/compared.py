@@ -30,7 +30,7 @@ from clinprompt.experiments.plan.stages import (
 )
 from clinprompt.inference.limits import LIMITS
 from clinprompt.tasks.card import Card
-from clinprompt.training.settings import AdaptRecipe, AdaptSettings, Optimiser
+from clinprompt.training.settings import AdaptRecipe, AdaptSettings, Optimiser, judged_by
 
 FLOAT32 = 4
 RowsAt = Callable[[Placement], Rows]  # rows as they are written for a placement
@@ -220,8 +220,6 @@ def judgings(plan: Plan, backbone: NamedBackbone, rows_at: RowsAt) -> list[Answe
     Before it, an untrained prompt or backbone is answered with, which seldom ends where it should.
     """
     recipe = plan.recipe
-    if recipe.training.select == "loss":
-        return []
     units = {
         (cell.unit.entry.id, cell.unit.name, cell.unit.shots): cell.unit
         for cell in plan.cells
@@ -230,6 +228,8 @@ def judgings(plan: Plan, backbone: NamedBackbone, rows_at: RowsAt) -> list[Answe
     found = []
     for key, times in fittings(plan, backbone).items():
         unit = units[key]
+        if judged_by(recipe.training.select, unit.cards) == "loss":
+            continue
         steps = plan.steps(unit.shots)
         every = max(1, -(-steps // recipe.training.evaluations))
         place = placement_of(plan, unit)

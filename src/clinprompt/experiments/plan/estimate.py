@@ -42,6 +42,7 @@ from clinprompt.training.settings import (
     EngineSettings,
     PromptSettings,
     Recipe,
+    judged_by,
 )
 
 ALIKE = 2  # measured stages that stand for all that are like them
@@ -320,7 +321,7 @@ def plan_adapt(
                 )
             )
         length, rounds = recipe.prompt.length, evaluations(recipe.adapt)
-        if shots != 0 and recipe.adapt.select == "metric":
+        if shots != 0 and judged_by(recipe.adapt.select, [card]) == "metric":
             title, most = f"dev answers: {card.name}", recipe.data.dev_examples
             cut = recipe.data.max_tokens if recipe.data.long_inputs == "truncate" else None
             judging = answering(

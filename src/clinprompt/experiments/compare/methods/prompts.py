@@ -30,6 +30,7 @@ from clinprompt.training.settings import (
     AdaptSettings,
     PromptSettings,
     VectorStart,
+    judged_by,
 )
 
 
@@ -135,7 +136,7 @@ class _Prompts(Method):
                 clip=training.clip,
                 weight_decay=training.weight_decay,
                 evaluate_every=job.evaluate_every,
-                select=training.select,
+                select=judged_by(training.select, job.cards),
                 **{f"rate_{name}": rate for name, rate in rates.items()},
                 **self._adapt(job.settings),
             ),

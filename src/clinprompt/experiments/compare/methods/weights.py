@@ -27,7 +27,7 @@ from clinprompt.training.loop import Stage, run
 from clinprompt.training.modules import Weights
 from clinprompt.training.prepare import data_counts, identity_of, prepare_tasks
 from clinprompt.training.sampler import Sampler
-from clinprompt.training.settings import Optimiser
+from clinprompt.training.settings import Optimiser, judged_by
 
 
 class WeightsSettings(TrainedSettings):
@@ -57,6 +57,7 @@ class Trained(Method):
         if place == "after":  # what is known of a note changes with the weights: it is no prefix
             tasks = [task.whole() for task in tasks]
         training = recipe.training
+        judged = judged_by(training.select, job.cards)
         settings = Optimiser(
             steps=job.steps,
             rows=job.rows,
@@ -78,7 +79,7 @@ class Trained(Method):
                 "settings": job.settings.model_dump(mode="json"),
                 "rates": rates,
                 "training": settings.model_dump(),
-                **({} if training.select == "loss" else {"select": training.select}),
+                **({} if judged == "loss" else {"select": judged}),
                 "seed": job.seed,
             },
             tasks,
@@ -87,7 +88,7 @@ class Trained(Method):
             stage = Stage("weights", module, tasks, rates, sampler, settings, recipe.engine)
             # All weights with their moments are several times the backbone's size on disk.
             stage.checkpoints = self.small or job.steps > recipe.engine.save_every
-            if training.select == "metric":
+            if judged == "metric":
                 dev = [split["dev"] for split in job.splits]
                 stage.judge = job.judging(prepared, job.cards, dev)
             outcome = run(

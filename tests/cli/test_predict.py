@@ -170,6 +170,25 @@ def test_a_killed_run_goes_on_to_the_same_file(prompts: Path, tmp_path: Path) ->
     ]
 
 
+def test_lists_that_are_seldom_left_empty(prompts: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(line("list", i) for i in range(8)), encoding="utf-8")
+    texts = []
+    for name, more in (("plain", ()), ("named", ("--empty-above", 0.8))):
+        out = tmp_path / f"{name}.jsonl"
+        result = run(prompts, "-i", source, "-o", out, "--max-new", 40, "--grounded", *more)
+        assert result.exit_code == 0, result.output
+        found = [json.loads(row) for row in out.read_text(encoding="utf-8").splitlines()]
+        told = "empty_above=0.8" in found[0]["made_by"]["settings"]
+        assert told is (name == "named")
+        texts.append([one["answer"] for one in found])
+    nothing = {"relations": []}
+    assert texts[1].count(nothing) < texts[0].count(nothing)  # some end unfinished, without a line
+    refused = run(prompts, "-i", source, "-o", tmp_path / "no", "--empty-above", 0.2)
+    assert refused.exit_code == 2
+    assert "--empty-above" in refused.output
+
+
 def test_free_texts_that_repeat_no_run(prompts: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text(line("answer", 1) + line("answer", 2), encoding="utf-8")

@@ -52,6 +52,7 @@ def test_rows_of_the_table_come_before_columns(fields, tmp_path):
         ({"name": "other"}, {"all"}),
         ({"evaluation": {"batch_tokens": 64}}, {"all"}),
         ({"evaluation": {"max_new": 5}}, set()),
+        ({"evaluation": {"empty_above": None}}, {"all"}),
         ({"statistics": {"seed": 3}}, set()),
         ({"training": {"rows": 3}}, {"bare", "in-context", "zero"}),
         ({"data": {"max_tokens": 500}}, set()),
@@ -68,6 +69,14 @@ def test_identities_change_with_what_results_depend_on(fields, tmp_path, changes
         kept = "all" in same or any(kind.startswith(one) for one in same if one != "zero")
         kept = kept or ("zero" in same and kind.startswith("mpt-0-"))
         assert (before[name] == after[name]) == kept, name
+
+
+def test_how_lists_are_left_empty_changes_those_of_lists_alone(fields, tmp_path):
+    before = identities(fields, tmp_path)
+    after = identities(fields, tmp_path, evaluation={"empty_above": 0.8})
+    assert {name for name in before if before[name] != after[name]} == {
+        name for name in before if "/marked/" in name
+    }
 
 
 def test_by_form_a_fitting_is_that_of_whatever_judges_it(fields, tmp_path):
@@ -95,8 +104,9 @@ def test_how_dev_is_answered_is_part_of_a_fitting_that_is_chosen_by_it(fields, t
 
     for select, same in (("loss", True), ("metric", False)):
         training = {"training": {"select": select}}
-        longer = fittings(**training, evaluation={"max_new": 5})
-        assert (fittings(**training) == longer) == same
+        for answers in ({"max_new": 5}, {"empty_above": 0.8}):
+            other = fittings(**training, evaluation=answers)
+            assert (fittings(**training) == other) == same
 
 
 def test_other_grids_change_their_method_alone(fields, tmp_path):

@@ -123,6 +123,17 @@ NoRepeatNgram = Annotated[
         show_default=False,
     ),
 ]
+EmptyAbove = Annotated[
+    float | None,
+    typer.Option(
+        min=0.5,
+        max=1,
+        help="Leave a list of mentions or relations empty only where that is more probable than "
+        "this, and give the best answer that names something elsewhere. For F1: 1 minus half of "
+        "the F1 expected, such as 0.8.",
+        show_default=False,
+    ),
+]
 KvCache = Annotated[
     Path | None,
     typer.Option(
@@ -146,6 +157,7 @@ def settings_of(
     seed: int | None = None,
     stop: list[str] | None = None,
     no_repeat_ngram: int | None = None,
+    empty_above: float | None = None,
     kv_cache: Path | None = None,
 ) -> PredictorSettings:
     """The options as a predictor wants them.
@@ -176,6 +188,7 @@ def settings_of(
         seed=seed or 0,
         stop=tuple(stop or ()),
         no_repeat_ngram=no_repeat_ngram,
+        empty_above=empty_above,
         kv_cache=kv_cache,
     )
     if seed is not None and found.sampling() is None:

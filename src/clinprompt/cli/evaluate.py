@@ -80,6 +80,7 @@ def evaluate(
     top_p: answering.TopP = None,
     stop: answering.Stop = None,
     no_repeat_ngram: answering.NoRepeatNgram = None,
+    empty_above: answering.EmptyAbove = None,
     kv_cache: answering.KvCache = None,
     calibration: Annotated[
         bool,
@@ -137,6 +138,7 @@ def evaluate(
         seed=seed if temperature else None,
         stop=stop,
         no_repeat_ngram=no_repeat_ngram,
+        empty_above=empty_above,
         kv_cache=kv_cache,
     )
     predictor = answering.predictor_class(settings)(prepared, settings)

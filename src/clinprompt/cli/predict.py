@@ -142,6 +142,7 @@ def predict(
     ] = None,
     stop: answering.Stop = None,
     no_repeat_ngram: answering.NoRepeatNgram = None,
+    empty_above: answering.EmptyAbove = None,
     kv_cache: answering.KvCache = None,
     chunk: Annotated[
         int | None,
@@ -171,6 +172,7 @@ def predict(
         seed=seed,
         stop=stop,
         no_repeat_ngram=no_repeat_ngram,
+        empty_above=empty_above,
         kv_cache=kv_cache,
     )
     options = predict_notes.Options(

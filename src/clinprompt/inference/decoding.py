@@ -14,7 +14,7 @@ from clinprompt.backbone.decode import Constraint, Generated
 from clinprompt.backbone.decoding import Ask, Decoder, Settings, StopTexts
 from clinprompt.backbone.model import Backbone
 from clinprompt.errors import ClinpromptError
-from clinprompt.inference import repetition
+from clinprompt.inference import emptiness, repetition
 from clinprompt.inference.notewise import Laid
 from clinprompt.inference.requests import PredictorSettings, Row
 
@@ -29,14 +29,15 @@ class OpenAnswers:
         tokens: positions that are held at a time.
 
     Raises:
-        ClinpromptError: CP-INF-450, CP-INF-452 and CP-BACK-100 to CP-BACK-103 draws, repeats or
-            stop texts that make no sense.
+        ClinpromptError: CP-INF-450, CP-INF-452, CP-INF-453 and CP-BACK-100 to CP-BACK-103 draws,
+            repeats, limits or stop texts that make no sense.
     """
 
     def __init__(
         self, backbone: Backbone, codec: Codec, settings: PredictorSettings, tokens: int
     ) -> None:
         repetition.check(settings.no_repeat_ngram)
+        emptiness.check(settings.empty_above)
         self.backbone, self.seed = backbone, settings.seed
         texts = StopTexts(settings.stop, codec.decode) if settings.stop else None
         self.settings = Settings(codec.stops, settings.sampling(), texts, tokens)

@@ -29,7 +29,7 @@ from clinprompt.backbone.kvstore import KVStore
 from clinprompt.backbone.updates import Update
 from clinprompt.errors import ClinpromptError, did_you_mean
 from clinprompt.examples import Answer, Input
-from clinprompt.inference import reading
+from clinprompt.inference import emptiness, reading
 from clinprompt.inference.batches import Size, batches, by_update
 from clinprompt.inference.decoding import OpenAnswers, ask_behind, no_memory
 from clinprompt.inference.grounding import Grounder
@@ -247,6 +247,10 @@ class Predictor:
             ClinpromptError: CP-INF-008 the device's memory does not suffice for one row,
                 CP-INF-009 the backbone computes NaN.
         """
+        found = self._run(rows, progress)
+        return emptiness.believed(found, rows, self._run, self.settings.empty_above)
+
+    def _run(self, rows: Sequence[Row], progress: Progress | None = None) -> list[Prediction]:
         found: dict[int, Prediction] = {}
         for update, own in by_update([self._tasks[row.task].update for row in rows]):
             with updates.at_work(self.backbone, update):
@@ -295,9 +299,8 @@ class Predictor:
             options = tuple(verbalize.options(task.card, value))
             option_ids = self._option_ids(task, tuple(text for _, text in options))
             return options, option_ids, AnswerLimit(max(map(len, option_ids)))
-        if self.settings.max_new is not None:
-            return (), (), AnswerLimit(self.settings.max_new)
-        return (), (), LIMITS[task.card.form]
+        given = self.settings.max_new
+        return (), (), LIMITS[task.card.form] if given is None else AnswerLimit(given)
 
     def _room(self, task: _Task, limit: AnswerLimit) -> int:
         """The most tokens that a row may have: what prefix and answer leave of the context."""
@@ -397,4 +400,5 @@ class Predictor:
         card = self._tasks[row.task].card
         if card.form == "text":
             return NoRepeat.of(self.settings.no_repeat_ngram)
-        return None if self._grounder is None else self._grounder(card, row.seen.input)
+        within = None if self._grounder is None else self._grounder(card, row.seen.input)
+        return emptiness.NotNone.of(self.codec, within) if row.named else within

@@ -21,6 +21,7 @@ from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.decode import Constraint, Generated
 from clinprompt.errors import ClinpromptError
 from clinprompt.examples import Answer, EntityAnswer, LabelAnswer, RelationAnswer, SpanAnswer
+from clinprompt.inference.emptiness import NotNone, emptiness
 from clinprompt.inference.ordering import in_order
 from clinprompt.inference.requests import Prediction, Row
 from clinprompt.tasks.card import Card, Form
@@ -47,6 +48,7 @@ def read(
         held: what they were held to, if anything.
         threshold: items of lists whose confidence is lower are dropped, and counted.
     """
+    held = held.within if isinstance(held, NotNone) else held
     text = codec.decode(generated.ids)
     unfinished = not generated.ids or generated.ids[-1] not in codec.stops
     if generated.characters is not None:  # a stop text has ended it
@@ -75,6 +77,7 @@ def read(
         truncated=row.seen.truncated,
         unfinished=unfinished,
         confidences=confidences,
+        emptiness=None if unfinished else emptiness(card, text, generated),
     )
     return prediction if threshold is None else at_least(prediction, threshold)
 

@@ -48,6 +48,9 @@ class PredictorSettings:
         stop: texts that end an open answer; they are no part of it.
         no_repeat_ngram: no so many tokens stand in a free text or summary twice (see
             `inference.repetition`); lists and spans, which quote, may repeat. None: any may.
+        empty_above: a list of mentions or relations is left empty only where that is more probable;
+            else the best answer that names something is given (see `inference.emptiness`). None:
+            wherever it is the most probable answer.
         kv_cache: a folder where keys and values of tasks' prompts are kept
             (`backbone.kvstore`); None computes them in each process. Where prompts stand after the
             text there is nothing to keep.
@@ -68,6 +71,7 @@ class PredictorSettings:
     seed: int = 0
     stop: tuple[str, ...] = ()
     no_repeat_ngram: int | None = None
+    empty_above: float | None = None
     kv_cache: Path | None = None
 
     @property
@@ -85,8 +89,9 @@ class PredictorSettings:
     @property
     def decoding(self) -> dict[str, Any]:
         """All that makes open answers others than the most probable tokens, for records."""
-        repeat = self.no_repeat_ngram
-        return self.drawn | ({} if repeat is None else {"no_repeat_ngram": repeat})
+        names = ("no_repeat_ngram", "empty_above")
+        given = {name: getattr(self, name) for name in names}
+        return self.drawn | {name: value for name, value in given.items() if value is not None}
 
     def sampling(self) -> Sampling | None:
         """How tokens are drawn; None takes the most probable one.
@@ -135,6 +140,7 @@ class Prediction:
         confidences: for mentions and relations, of each in the order of the answer; for a span,
             its own (see `inference.reading`). None where a merged item has none.
         dropped: mentions or relations left out because their confidence was below the threshold.
+        emptiness: of a list that names nothing, the probability of that answer.
     """
 
     answer: Answer | None
@@ -148,6 +154,7 @@ class Prediction:
     merged: Merged | None = None
     confidences: tuple[float | None, ...] = ()
     dropped: int = 0
+    emptiness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,7 @@ class Row:
         max_new: for open forms, most new tokens.
         shared: how many of its token ids stand in front of the prompt, where that stands after the
             text: what all tasks that ask about the same note have in common.
+        named: whether "none" is no answer to it.
     """
 
     task: str
@@ -168,6 +176,7 @@ class Row:
     option_ids: tuple[tuple[int, ...], ...] = ()
     max_new: int = 0
     shared: int = 0
+    named: bool = False
 
 
 def check_texts(request: Request) -> None:

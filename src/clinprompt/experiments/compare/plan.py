@@ -20,7 +20,15 @@ from clinprompt.training.settings import Recipe, judged_by
 
 _VERSION = 1  # of what a result means; a change of the harness that changes results raises it
 # What of the evaluation also matters to dev answers that choose states.
-_ANSWERS = {"long_inputs", "max_input", "max_new", "balance", "grounded", "no_repeat_ngram"}
+_ANSWERS = {
+    "long_inputs",
+    "max_input",
+    "max_new",
+    "balance",
+    "grounded",
+    "no_repeat_ngram",
+    "empty_above",
+}
 
 
 @dataclass(frozen=True)
@@ -191,8 +199,8 @@ class Plan:
         for card in unit.cards:
             configuration = self.fitting(unit) | {
                 "target": card.name,
-                "evaluation": _flat(
-                    self.recipe.evaluation.model_dump(mode="json", exclude={"batch_tokens"})
+                "evaluation": _answered(
+                    self.recipe.evaluation.model_dump(mode="json", exclude={"batch_tokens"}), card
                 ),
                 "statistics": self.recipe.statistics.model_dump(mode="json"),
                 "tuning": {
@@ -211,7 +219,7 @@ class Plan:
         training = _flat(recipe.training.model_dump(mode="json") | {"select": judged})
         if judged == "metric":  # how dev examples are answered matters, too
             told = recipe.evaluation.model_dump(mode="json", include=_ANSWERS)
-            training["answers"] = _flat(told)
+            training["answers"] = _answered(told, *unit.cards)
         given = entry.settings.model_dump(mode="json", exclude={"id", "title", "metaprompt"})
         return {
             "version": _VERSION,
@@ -243,6 +251,12 @@ class Plan:
         return tuple(replace(unit, cards=cards, seed=first) for cards in named)
 
 
+def _answered(told: dict[str, Any], *cards: Card) -> dict[str, Any]:
+    """Settings of answers to these targets, without what is nothing to them."""
+    lists = any(card.lists for card in cards)
+    return _flat(told if lists else told | {"empty_above": None})
+
+
 def _flat(told: dict[str, Any]) -> dict[str, Any]:
     """Settings without those that say what was so before there was a choice."""
     usual = {
@@ -254,6 +268,7 @@ def _flat(told: dict[str, Any]) -> dict[str, Any]:
         "balance": (False,),
         "grounded": (False,),
         "no_repeat_ngram": (None,),
+        "empty_above": (None,),
     }
     return {k: v for k, v in told.items() if v not in usual.get(k, ())}
 

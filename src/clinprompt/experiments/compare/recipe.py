@@ -128,6 +128,12 @@ class EvaluationSettings(Settings):
     no_repeat_ngram: int | None = Field(
         None, ge=2, description="no run of so many tokens stands in a free text or summary twice"
     )
+    empty_above: float | None = Field(
+        None,
+        ge=0.5,
+        le=1,
+        description="a list is left empty only where that is more probable (`inference.emptiness`)",
+    )
     sample_seed: int = Field(0, ge=0, description="of the sample of test examples")
 
 

@@ -127,6 +127,7 @@ def predictor_settings(evaluation: EvaluationSettings) -> PredictorSettings:
         batch_tokens=evaluation.batch_tokens,
         grounded=evaluation.grounded,
         no_repeat_ngram=evaluation.no_repeat_ngram,
+        empty_above=evaluation.empty_above,
     )
 
 

@@ -74,6 +74,9 @@ def same(found: Sequence[Prediction], expected: Sequence[Prediction]) -> bool:
         if one.probabilities is not None and other.probabilities is not None:
             assert dict(one.probabilities) == pytest.approx(dict(other.probabilities), abs=1e-5)
         assert one.confidences == pytest.approx(other.confidences, abs=1e-4)
+        if one.emptiness is not None and other.emptiness is not None:
+            assert one.emptiness == pytest.approx(other.emptiness, rel=1e-2)
+            one, other = replace(one, emptiness=None), replace(other, emptiness=None)
         blank = {"probabilities": None, "confidences": ()}
         assert replace(one, **blank) == replace(other, **blank)
     return True

@@ -36,7 +36,7 @@ def calibrate(evaluation: Evaluation) -> Calibration | None:
             judged.append(Judged(min(sure, 1.0), right))
     if not judged:
         return None
-    lists = evaluation.card.form in ("mentions", "list")
+    lists = evaluation.card.lists
     return calibration(judged, gold=gold if lists else None, unknown=unknown)
 
 

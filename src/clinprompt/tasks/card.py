@@ -152,7 +152,7 @@ class Card(Strict):
         words = [word.casefold().strip() for word in self.labels.values()]
         if len(set(words)) != len(words) or "" in words:
             raise ValueError("labels: their words must be distinct and not empty")
-        if self.form in ("mentions", "list") and any(
+        if self.lists and any(
             word == "none" or any(mark in word for mark in ":;|>\n\\") for word in words
         ):
             raise ValueError("labels: words may not be 'none' nor hold any of : ; | > \\ newline")

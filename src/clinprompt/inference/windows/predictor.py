@@ -70,7 +70,7 @@ class WindowPredictor(Predictor):
         card = task.card
         room = self._room(task, self._answers(task, request.input)[2])
         size = room if self.settings.window is None else min(room, self.settings.window)
-        if self.settings.window is None and card.form in ("mentions", "list"):
+        if self.settings.window is None and card.lists:
             size = min(size, LIST_WINDOW)
         tokens = self._tokens(card, request.input)
         if tokens <= size:

@@ -154,3 +154,12 @@ def test_long_notes_are_no_obstacle() -> None:
     text = " ".join(f"word{n} of line {n % 97}" for n in range(3_000))
     assert refused_at(grounder(), MENTIONS, TextInput(text), "Disease: word2999 of line 89") is None
     assert refused_at(grounder(), MENTIONS, TextInput(text), "Disease: word3000") is not None
+
+
+def test_half_an_arrow_is_no_dead_end() -> None:
+    """A hyphen and a space behind a mention begin no arrow, and nothing could follow them."""
+    value = TextInput("a... b - c")
+    written = r"causes: a\. - c -> b"
+    place = refused_at(grounder(), LIST, value, written)
+    assert place == len(r"causes: a\. -")  # tokens are bytes here
+    assert refused_at(grounder(), LIST, value, r"causes: a\. -> b") is None

@@ -25,7 +25,7 @@ from clinprompt.verbalize.parsed import NONE, Fault
 _HALF_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-f]{0,3})?)$")
 _HALF_JOIN = re.compile(r" (?:\.{1,2}|\.\.\. ?)?$")
 _HALF_NUMBER = re.compile(r" (?:\[([0-9]*))?$")
-_HALF_ARROW = re.compile(r" (?:->? ?)?$")
+_HALF_ARROW = re.compile(r" (?:-(?:> ?)?)?$")
 _JOIN = " ... "
 _SPACE = r"\\(?:[snrt]|u[0-9a-f]{4})"
 _SPACES = re.compile(rf"(?<!\\)(?:\\\\)*{_SPACE}")  # escaped white space

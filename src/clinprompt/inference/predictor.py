@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 
 import torch
@@ -19,12 +19,11 @@ from torch import Tensor
 
 from clinprompt import verbalize
 from clinprompt.artifacts.prompt_set import PromptSet
-from clinprompt.backbone import answers, engine, updates
+from clinprompt.backbone import answers, updates
 from clinprompt.backbone.after import Notes
 from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.decode import Constraint
 from clinprompt.backbone.decoding import Ask
-from clinprompt.backbone.engine import Prefix, joined
 from clinprompt.backbone.kvstore import KVStore
 from clinprompt.backbone.updates import Update
 from clinprompt.errors import ClinpromptError, did_you_mean
@@ -35,6 +34,7 @@ from clinprompt.inference.decoding import OpenAnswers, ask_behind, no_memory
 from clinprompt.inference.grounding import Grounder
 from clinprompt.inference.limits import LIMITS, AnswerLimit, Place, shortened
 from clinprompt.inference.notewise import Laid, laid, note_batches, shares_notes, together
+from clinprompt.inference.prefixes import Known, Prefixes
 from clinprompt.inference.repetition import NoRepeat
 from clinprompt.inference.requests import (
     Prediction,
@@ -49,22 +49,6 @@ from clinprompt.training.data import written
 from clinprompt.training.prepare import Prepared
 from clinprompt.training.settings import BackboneSettings
 from clinprompt.verbalize.fit import Fitted
-
-
-@dataclass
-class _Task:
-    card: Card
-    prompt: Tensor | None
-    fixed: list[int]  # template head and instruction
-    bias: Mapping[str, float] | None = None
-    update: Update | None = None
-    prefix: Prefix | None = None  # computed when it is first needed
-    option_ids: dict[tuple[str, ...], tuple[tuple[int, ...], ...]] = field(default_factory=dict)
-
-    @property
-    def length(self) -> int:
-        """Tokens of the prefix, virtual ones included."""
-        return len(self.fixed) + (0 if self.prompt is None else len(self.prompt))
 
 
 class Predictor:
@@ -85,16 +69,16 @@ class Predictor:
         self.backbone, self.codec = prepared.backbone, prepared.codec
         on_gpu = self.backbone.device.type == "cuda"
         self.batch_tokens = self.settings.batch_tokens or (65_536 if on_gpu else 8_192)
-        self._tasks: dict[str, _Task] = {}
+        self._tasks: dict[str, Known] = {}
         self._notes: Notes | None = None
         if self.codec.placement == "after":
             self._notes = Notes(self.backbone, self.settings.notes_mb * 10**6)
-        self._together: tuple[tuple[str, ...], Prefix] | None = None
         self._open = OpenAnswers(self.backbone, self.codec, self.settings, self.batch_tokens)
-        self._store: KVStore | None = None
+        store: KVStore | None = None
         if self.settings.kv_cache is not None and self._notes is None:
             identity = hashlib.sha256(prepared.fingerprint.model_dump_json().encode()).hexdigest()
-            self._store = KVStore(self.settings.kv_cache, self.backbone, identity)
+            store = KVStore(self.settings.kv_cache, self.backbone, identity)
+        self._prefixes = Prefixes(self.backbone, store)
         self._grounder: Grounder | None = None
         if self.settings.grounded:
             vocabulary = self.backbone.model.get_output_embeddings().weight.shape[0]
@@ -176,7 +160,7 @@ class Predictor:
         if update is not None:
             updates.factors(self.backbone, update)  # refuses what does not fit
         fixed = [*self.codec.fixed(verbalize.instruction(card)), *shown]
-        task = _Task(card, on_device, fixed, bias, update)
+        task = Known(card, on_device, fixed, bias, update)
         context = self.backbone.context_length
         if task.length >= context:
             raise ClinpromptError(
@@ -186,7 +170,7 @@ class Predictor:
                 hint="shorten the card's instruction or the prompt",
             )
         self._tasks[card.name] = task
-        self._together = None
+        self._prefixes.forget(card.name)
 
     def prepare(self, request: Request) -> Row:
         """Check a request and turn it into token ids.
@@ -284,7 +268,7 @@ class Predictor:
         if len(closed) < len(rows):
             yield [i for i, row in enumerate(rows) if not row.options]
 
-    def _task(self, name: str) -> _Task:
+    def _task(self, name: str) -> Known:
         if name not in self._tasks:
             raise ClinpromptError(
                 "CP-INF-003", f"no task '{name}' here", hint=did_you_mean(name, self._tasks)
@@ -292,7 +276,7 @@ class Predictor:
         return self._tasks[name]
 
     def _answers(
-        self, task: _Task, value: Input
+        self, task: Known, value: Input
     ) -> tuple[tuple[tuple[Answer, str], ...], tuple[tuple[int, ...], ...], AnswerLimit]:
         """The options of a closed form with their token ids, and how long an answer may be."""
         if task.card.closed:
@@ -302,12 +286,12 @@ class Predictor:
         given = self.settings.max_new
         return (), (), LIMITS[task.card.form] if given is None else AnswerLimit(given)
 
-    def _room(self, task: _Task, limit: AnswerLimit) -> int:
+    def _room(self, task: Known, limit: AnswerLimit) -> int:
         """The most tokens that a row may have: what prefix and answer leave of the context."""
         # The last token of an answer is only predicted, never read: it takes no position.
         return limit.longest_input(self.backbone.context_length - task.length + 1)
 
-    def _option_ids(self, task: _Task, words: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+    def _option_ids(self, task: Known, words: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
         if words not in task.option_ids:
             task.option_ids[words] = tuple(map(tuple, self.codec.answers(words)))
         return task.option_ids[words]
@@ -324,25 +308,9 @@ class Predictor:
         if self._notes is not None:
             tasks = [self._tasks[row.task] for row in rows]
             return laid(self._notes, rows, tasks, shared=shared)
-        names = tuple(sorted({row.task for row in rows}))
-        places = [names.index(row.task) for row in rows]
-        return Laid(self._prefix(names), [row.seen.ids for row in rows], places)
-
-    def _prefix(self, names: tuple[str, ...]) -> Prefix:
-        """The prefixes of tasks as one; what was asked for last is kept as well."""
-        if self._together is None or self._together[0] != names:
-            self._together = names, joined([self._prefix_of(self._tasks[name]) for name in names])
-        return self._together[1]
-
-    @torch.no_grad()
-    def _prefix_of(self, task: _Task) -> Prefix:
-        if task.prefix is None:
-            if self._store is None:
-                task.prefix = engine.prefix(self.backbone, [task.prompt], [task.fixed])
-            else:
-                changed = None if task.update is None else task.update.digest
-                task.prefix = self._store.prefix(task.prompt, task.fixed, changed)
-        return task.prefix
+        names = sorted({row.task for row in rows})
+        prefix = self._prefixes.together({name: self._tasks[name] for name in names})
+        return Laid(prefix, [row.seen.ids for row in rows], [names.index(r.task) for r in rows])
 
     def _run_batch(self, rows: Sequence[Row]) -> list[Prediction]:
         """A batch of closed rows; halved as long as the device's memory does not suffice."""
@@ -390,7 +358,7 @@ class Predictor:
             return lambda i: ask_behind(batch, i, rows[i].max_new, self._open.seed_of(rows[i]))
         return lambda i: Ask(
             rows[i].seen.ids,
-            self._prefix_of(self._tasks[rows[i].task]),
+            self._prefixes.of(rows[i].task, self._tasks[rows[i].task]),
             rows[i].max_new,
             seed=self._open.seed_of(rows[i]),
         )

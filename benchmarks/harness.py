@@ -119,8 +119,9 @@ def begin(setting: dict[str, Any]) -> None:
     torch.manual_seed(0)
 
 
-def generated(model: Any, ids: Any, new: int, mask: Any = None) -> int:
-    """Rows [B, L] of exactly `new` tokens each by the library's `generate`; how many there are."""
+def generated(model: Any, ids: Any, new: int, mask: Any = None, **more: Any) -> int:
+    """Rows [B, L] of exactly `new` tokens each by the library's `generate`, which is given what
+    more there is; how many there are."""
     import torch
 
     found = model.generate(
@@ -130,6 +131,7 @@ def generated(model: Any, ids: Any, new: int, mask: Any = None) -> int:
         min_new_tokens=new,
         do_sample=False,
         pad_token_id=0,
+        **more,
     )
     return int(found.shape[0] * (found.shape[1] - ids.shape[1]))
 

@@ -124,10 +124,10 @@ def prompt_of(backbone: Any, length: int, deep: bool) -> torch.Tensor:
     """A random prompt [P, H], or keys and values of random tokens, of about as many numbers."""
     if not deep:
         return torch.randn(length, backbone.hidden_size) * backbone.embedding_scale
-    from clinprompt.backbone import engine
+    from clinprompt.backbone.deep import keyvalues
 
     positions = max(1, length * backbone.hidden_size // backbone.keyvalue_width)
-    return engine.keyvalues(backbone, torch.randint(backbone.vocabulary, (positions,)).tolist())
+    return keyvalues(backbone, torch.randint(backbone.vocabulary, (positions,)).tolist())
 
 
 def short(value: Any) -> dict[str, str]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from clinprompt.backbone import engine
+from clinprompt.backbone.deep import keyvalue_spread, keyvalues
 from clinprompt.backbone.kvstore import KVStore
 from tests.backbone import tiny
 from tests.backbone.test_engine import ARCHITECTURES, FIXED, prompts, relative
@@ -51,7 +52,7 @@ def test_prompts_of_different_shapes_are_refused():
 def test_keys_and_values_of_tokens(architecture):
     backbone = tiny.backbone(architecture)
     ids = [5, 9, 2]
-    deep = engine.keyvalues(backbone, ids)
+    deep = keyvalues(backbone, ids)
     assert deep.shape == (3, backbone.keyvalue_width)
     assert engine.is_deep(backbone, deep)
     assert not engine.is_deep(backbone, prompts())
@@ -69,7 +70,7 @@ def test_the_spread_is_of_each_layers_keys_and_values():
     deep = torch.randn(2, 7, backbone.keyvalue_width)
     parts = deep.view(2, 7, layers, 2, heads, size)
     parts *= torch.arange(1, 2 * layers + 1).view(1, 1, layers, 2, 1, 1) ** 2
-    found = engine.keyvalue_spread(backbone, deep).view(layers, 2, heads, size)
+    found = keyvalue_spread(backbone, deep).view(layers, 2, heads, size)
     for layer in range(layers):
         for side in range(2):
             spread = float(parts[:, :, layer, side].std())

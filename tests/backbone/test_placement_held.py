@@ -12,6 +12,7 @@ from transformers import DynamicCache
 
 from clinprompt.backbone import answers, decode, engine
 from clinprompt.backbone.after import Behind, Notes
+from clinprompt.backbone.deep import keyvalues
 from clinprompt.backbone.model import Backbone
 from tests.backbone import tiny
 from tests.backbone.test_placement import ANSWERS, ARCHITECTURES, FIXED, NOTES, RESTS, TASK
@@ -22,7 +23,7 @@ P = 3
 def prompts(backbone: Backbone) -> Tensor:
     """[T, P, W], of the size that keys and values of tokens have."""
     torch.manual_seed(1)
-    like = engine.keyvalues(backbone, [3, 4, 5])
+    like = keyvalues(backbone, [3, 4, 5])
     return (like + torch.randn(3, P, like.shape[1]) * like.std()).requires_grad_()
 
 

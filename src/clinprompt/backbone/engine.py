@@ -36,11 +36,14 @@ class Prefix:
         layers: keys and values [T, heads, S, D] of every layer.
         lengths: [T] real length of each prefix; the rest is padding that no one sees.
         tokens: sum of the lengths, if that is known without asking the device.
+        changes: of each prefix, the number of the update that it and its rows are computed with
+            (`Backbone.beside`), negative without one; None if none has any.
     """
 
     layers: list[LayerKV]
     lengths: Tensor
     tokens: int | None = None
+    changes: tuple[int, ...] | None = None
 
     def detached(self) -> Prefix:
         """The same values as leaves that collect gradients, so that micro-batches of rows can be
@@ -48,7 +51,7 @@ class Prefix:
         leaves = [
             (k.detach().requires_grad_(), v.detach().requires_grad_()) for k, v in self.layers
         ]
-        return Prefix(leaves, self.lengths, self.tokens)
+        return Prefix(leaves, self.lengths, self.tokens, self.changes)
 
     def backward(self, leaves: Prefix) -> None:
         """Differentiate through the prefix with the gradients that `leaves` collected."""
@@ -64,7 +67,8 @@ class Prefix:
         """The prefix of each task by itself, padding and all."""
         for k in range(len(self.lengths)):
             layers = [(keys[k : k + 1], values[k : k + 1]) for keys, values in self.layers]
-            yield Prefix(layers, self.lengths[k : k + 1])
+            changes = None if self.changes is None else self.changes[k : k + 1]
+            yield Prefix(layers, self.lengths[k : k + 1], changes=changes)
 
     def followed(self, other: Prefix) -> Prefix:
         """Keys and values of both, task by task; there is no padding in the first."""
@@ -74,13 +78,22 @@ class Prefix:
         ]
         known = self.tokens is not None and other.tokens is not None
         tokens = (self.tokens or 0) + (other.tokens or 0) if known else None
-        return Prefix(layers, self.lengths + other.lengths, tokens)
+        return Prefix(layers, self.lengths + other.lengths, tokens, other.changes)
 
     def select(self, tasks: Sequence[int]) -> Prefix:
         """The prefixes of some tasks, in that order."""
         index = numbers(tasks, self.lengths.device)
         layers = [(k.index_select(0, index), v.index_select(0, index)) for k, v in self.layers]
-        return Prefix(layers, self.lengths[index])
+        changes = None
+        if self.changes is not None:
+            changes = tuple(self.changes[task] for task in tasks)
+        return Prefix(layers, self.lengths[index], changes=changes)
+
+    def changes_of(self, tasks: Tensor) -> Tensor | None:
+        """[B] number of the update of rows behind prefixes [B]; None if no prefix has any."""
+        if self.changes is None:
+            return None
+        return numbers(self.changes, tasks.device)[tasks]
 
 
 def joined(prefixes: Sequence[Prefix]) -> Prefix:
@@ -94,7 +107,15 @@ def joined(prefixes: Sequence[Prefix]) -> Prefix:
         return torch.cat([pad(part, (0, 0, 0, longest - part.shape[2])) for part in parts])
 
     layers = [(stacked(i, 0), stacked(i, 1)) for i in range(len(prefixes[0].layers))]
-    return Prefix(layers, torch.cat([prefix.lengths for prefix in prefixes]))
+    changes: list[int] = []
+    for prefix in prefixes:
+        changes += (-1,) * len(prefix.lengths) if prefix.changes is None else prefix.changes
+    any_change = any(change >= 0 for change in changes)
+    return Prefix(
+        layers,
+        torch.cat([prefix.lengths for prefix in prefixes]),
+        changes=tuple(changes) if any_change else None,
+    )
 
 
 @dataclass
@@ -164,7 +185,10 @@ class Rows:
 
 
 def prefix(
-    backbone: Backbone, prompts: Sequence[Tensor | None], fixed: Sequence[Sequence[int]]
+    backbone: Backbone,
+    prompts: Sequence[Tensor | None],
+    fixed: Sequence[Sequence[int]],
+    changes: Sequence[int] | None = None,
 ) -> Prefix:
     """Keys and values of T prefixes.
 
@@ -172,9 +196,11 @@ def prefix(
         prompts: T soft prompts [P, H] (P may differ), or None for a bare instruction; or T prompts
             of keys and values of all layers [P, W] (`keyvalues`), all of one length.
         fixed: T lists of token ids that follow the prompt; prompt and list may not both be empty.
+        changes: T numbers of updates, as `Prefix` has them.
     """
+    own = None if changes is None else tuple(changes)
     if any(is_deep(backbone, prompt) for prompt in prompts):
-        return _behind_held(backbone, [p for p in prompts if p is not None], fixed)
+        return _behind_held(backbone, [p for p in prompts if p is not None], fixed, own)
     parts = []
     for prompt, ids in zip(prompts, fixed, strict=True):
         text = backbone.embed(numbers(ids, backbone.device))
@@ -184,13 +210,24 @@ def prefix(
     columns = torch.arange(embeddings.shape[1], device=backbone.device).expand(len(parts), -1)
     valid = columns < lengths[:, None]
     laid = Layout(0, columns, valid, tokens=sum(len(part) for part in parts))
+    by_row = None if own is None else numbers(own, backbone.device)
     if prefill.needed(backbone, laid):  # a long text, in the placement that has it in front
         none = columns.new_empty(0)
-        layers = prefill.run(backbone, _cut(embeddings), laid, read=(none, none), keep=True)[1]
-        return Prefix(layers, lengths, laid.tokens)
+        layers = prefill.run(
+            backbone, _cut(embeddings), laid, read=(none, none), keep=True, changes=by_row
+        )[1]
+        return Prefix(layers, lengths, laid.tokens, own)
     cache = PrefixKV(keep=True)
-    backbone.run(embeddings, columns, laid.mask(backbone), cache, valid=valid, want="keys")
-    return Prefix(cache.layers, lengths, laid.tokens)
+    backbone.run(
+        embeddings,
+        columns,
+        laid.mask(backbone),
+        cache,
+        valid=valid,
+        want="keys",
+        changes=by_row,
+    )
+    return Prefix(cache.layers, lengths, laid.tokens, own)
 
 
 def is_deep(backbone: Backbone, prompt: Tensor | None) -> bool:
@@ -200,28 +237,6 @@ def is_deep(backbone: Backbone, prompt: Tensor | None) -> bool:
         and prompt.shape[-1] == backbone.keyvalue_width
         and prompt.shape[-1] != backbone.hidden_size
     )
-
-
-@torch.no_grad()
-def keyvalues(backbone: Backbone, ids: Sequence[int]) -> Tensor:
-    """Keys and values that tokens have in all layers, at positions 0, 1, ...: [P, W], float32.
-
-    W = 2 N G D: layer by layer the keys and then the values of all heads. Keys are rotated.
-    """
-    found = prefix(backbone, [None], [ids])
-    parts = [x[0].transpose(0, 1).flatten(1) for pair in found.layers for x in pair]
-    return torch.cat(parts, dim=1).float()
-
-
-def keyvalue_spread(backbone: Backbone, deep: Tensor) -> Tensor:
-    """Standard deviation of keys, and of values, of each layer over prompts [..., P, W]: [W].
-
-    Rounded to a power of two: to divide and multiply by it changes no bit.
-    """
-    _, heads, size = backbone.keyvalue_shape
-    parts = deep.float().unflatten(-1, (-1, heads * size))
-    spread = parts.flatten(0, -3).transpose(0, 1).flatten(1).std(1).clamp_min(1e-6)
-    return torch.exp2(spread.log2().round()).repeat_interleave(heads * size)
 
 
 def held(backbone: Backbone, prompts: Tensor) -> Prefix:
@@ -235,12 +250,16 @@ def held(backbone: Backbone, prompts: Tensor) -> Prefix:
 
 
 def _behind_held(
-    backbone: Backbone, prompts: Sequence[Tensor], fixed: Sequence[Sequence[int]]
+    backbone: Backbone,
+    prompts: Sequence[Tensor],
+    fixed: Sequence[Sequence[int]],
+    changes: tuple[int, ...] | None,
 ) -> Prefix:
     """Prompts of keys and values, and what the instructions behind them give."""
     if len(prompts) != len(fixed) or len({tuple(prompt.shape) for prompt in prompts}) > 1:
         raise ValueError("prompts of keys and values must be alike for all tasks of a prefix")
     before = held(backbone, torch.stack(list(prompts)))
+    before.changes = changes
     if not any(fixed):
         return before
     rows = Rows.of(fixed, range(len(fixed)), backbone.device)
@@ -248,9 +267,15 @@ def _behind_held(
     laid = layout(before, rows)
     positions, valid = laid.own
     backbone.run(
-        backbone.embed(rows.ids), positions, laid.mask(backbone), cache, valid=valid, want="keys"
+        backbone.embed(rows.ids),
+        positions,
+        laid.mask(backbone),
+        cache,
+        valid=valid,
+        want="keys",
+        changes=before.changes_of(rows.task),
     )
-    return before.followed(Prefix(cache.layers, rows.lengths, rows.tokens))
+    return before.followed(Prefix(cache.layers, rows.lengths, rows.tokens, changes))
 
 
 def layout(before: Prefix, rows: Rows) -> Layout:
@@ -314,7 +339,14 @@ def hidden(
             embed = _cut(rows.soft.into(backbone.embed(rows.ids)))
         keep = cache is not None
         states, layers = prefill.run(
-            backbone, embed, laid, before.layers, rows.task, read=read, keep=keep
+            backbone,
+            embed,
+            laid,
+            before.layers,
+            rows.task,
+            read=read,
+            keep=keep,
+            changes=before.changes_of(rows.task),
         )
         if cache is not None:
             cache.layers = layers
@@ -334,6 +366,7 @@ def hidden(
         cache,
         valid=valid,
         want="all" if read is None else read,
+        changes=before.changes_of(rows.task),
     )
 
 

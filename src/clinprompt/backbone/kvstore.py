@@ -68,15 +68,21 @@ class KVStore:
 
     @torch.no_grad()
     def prefix(
-        self, prompt: Tensor | None, fixed: Sequence[int], update: str | None = None
+        self,
+        prompt: Tensor | None,
+        fixed: Sequence[int],
+        update: str | None = None,
+        change: int | None = None,
     ) -> Prefix:
         """Keys and values of one prefix, as `engine.prefix` gives them.
 
         Args:
             prompt: the soft prompt [P, H], or None.
             fixed: token ids that follow it.
-            update: `Update.digest` of the update that is at work in the backbone, if one is.
+            update: `Update.digest` of the update that it is computed with, if any.
+            change: number of that update where it stands beside the weights (`Prefix.changes`).
         """
+        changes = None if change is None else (change,)
         identity = self._identity(prompt, fixed, update)
         path = self.folder / _name(identity)
         length = len(fixed) + (0 if prompt is None else len(prompt))
@@ -84,8 +90,9 @@ class KVStore:
             found = self._load(path, identity, length)
             if found is not None:
                 self.read += 1
+                found.changes = changes
                 return found
-        computed = engine.prefix(self.backbone, [prompt], [fixed])
+        computed = engine.prefix(self.backbone, [prompt], [fixed], changes)
         self.computed += 1
         self._save(path, identity, computed)
         return computed

@@ -17,6 +17,7 @@ from torch import Tensor
 from clinprompt.backbone import flex, packed
 from clinprompt.backbone.allocator import keep_freed
 from clinprompt.backbone.attention import use_on_cpu
+from clinprompt.backbone.beside import Beside
 from clinprompt.backbone.fetch import KNOWN, cached
 from clinprompt.backbone.floats import Dtype, float_type
 from clinprompt.backbone.keyvalues import PrefixKV
@@ -51,6 +52,7 @@ class Backbone:
         compiled: the same on CUDA.
         unwritten: whether masks stay rules (`sight.Unwritten`), as FlexAttention takes them.
         why_standard: why neither decoder is used.
+        beside: updates that rows may have of their own now (`updates.standing`).
 
     Raises:
         ClinpromptError: CP-BACK-010, CP-BACK-011, CP-BACK-050, CP-BACK-051.
@@ -77,6 +79,7 @@ class Backbone:
         self._softcap = getattr(self.config, "final_logit_softcapping", None)
         self.lean: Lean | None = None
         self.compiled: Compiled | None = None
+        self.beside: Beside | None = None
         self.why_standard: str | None = reason
         if self.unwritten:
             self.compiled, self.why_standard = self._make_compiled()
@@ -150,6 +153,7 @@ class Backbone:
         *,
         valid: Tensor | None = None,
         want: Want = "all",
+        changes: Tensor | None = None,
     ) -> Tensor:
         """Last hidden states, after the final norm.
 
@@ -161,12 +165,33 @@ class Backbone:
             valid: [B, Q] false for padding, which need not be computed.
             want: "all" positions; "keys" alone, for the cache; or rows and columns [A] of the
                 positions that are read: nothing else of the last layer need be computed.
+            changes: [B] number of the update in `beside` that each row has; negative without one.
 
         Returns:
             [B, Q, H]; [A, H] for positions; nothing of use for "keys".
         """
+        if changes is not None and self.beside is None:
+            raise ValueError("rows name updates, and none stands beside the weights")
         if self.lean is not None and self._can_be_lean(cache):
-            return self.lean.run(embeddings, positions, mask, cache, valid=valid, want=want)
+            return self.lean.run(
+                embeddings,
+                positions,
+                mask,
+                cache,
+                valid=valid,
+                want=want,
+                beside=self.beside,
+                numbers=changes,
+            )
+        if self.beside is not None and changes is not None:
+            with self.beside.reading(changes):
+                return self._run_standard(embeddings, positions, mask, cache, want)
+        return self._run_standard(embeddings, positions, mask, cache, want)
+
+    def _run_standard(
+        self, embeddings: Tensor, positions: Tensor, mask: Any, cache: Any, want: Want
+    ) -> Tensor:
+        """`run` by the library's layers, or by compiled ones."""
         if isinstance(mask, Unwritten):
             if type(cache) is PrefixKV:
                 return self._run_packed(embeddings, positions, mask, cache, want)

@@ -111,6 +111,7 @@ def run(
     *,
     read: tuple[Tensor, Tensor] | None = None,
     keep: bool = False,
+    changes: Tensor | None = None,
 ) -> tuple[Tensor, list[LayerKV]]:
     """Last hidden states of rows, and their keys and values; as `Backbone.run` in one piece.
 
@@ -121,6 +122,7 @@ def run(
         task: [B] index of each row's prefix.
         read: rows and columns [A] of the states that are asked for; None for all.
         keep: whether keys and values are asked for.
+        changes: [B] as `Backbone.run` takes them.
 
     Returns:
         States [A, H], or [B, L, H]; keys and values [B, heads, L, D] of each layer, or nothing.
@@ -147,12 +149,13 @@ def run(
             memory,
         )
         real = valid[here, first:last]
+        own = None if changes is None else changes[here]
         if read is None:
-            found[here, first:last] = backbone.run(*arguments, valid=real)
+            found[here, first:last] = backbone.run(*arguments, valid=real, changes=own)
         else:
             row, column = read
             now = ((column >= first) & (column < last)).nonzero()[:, 0]
             want = place[row[now]], column[now] - first
-            found[now] = backbone.run(*arguments, valid=real, want=want)
+            found[now] = backbone.run(*arguments, valid=real, want=want, changes=own)
         first = last
     return found, memory.give(order, laid.length) if keep else []

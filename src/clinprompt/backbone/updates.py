@@ -2,10 +2,11 @@
 taken back.
 
 An update is a few numbers: of every layer it touches, A [R, in] and then B [out, R], one after the
-other in the order of the model's modules. At work, ``alpha / R * B A`` is added to the layer's
-weight. So whatever runs the layers runs them as fast as ever, and one update is at work at a time.
-Afterwards the weights are what they were, bit by bit. In a float type of fewer bits the sum is
-rounded.
+other in the order of the model's modules. What it says is ``W + alpha / R * B A``, and that is
+computed in one of two ways. `at_work` adds it to the weights: whatever runs the layers runs them as
+fast as ever, one update is at work at a time, and afterwards the weights are what they were, bit by
+bit; in a float type of fewer bits the sum is rounded. `standing` keeps it beside the weights, where
+each row of a batch has its own.
 
 Shapes: R rank, N numbers of an update.
 """
@@ -13,7 +14,7 @@ Shapes: R rank, N numbers of an update.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from clinprompt.backbone.beside import Beside, Site
 from clinprompt.backbone.model import Backbone
 from clinprompt.errors import ClinpromptError
 
@@ -149,3 +151,53 @@ def at_work(backbone: Backbone, update: Update | None) -> Iterator[None]:
     with restored(linear.weight for linear in linears.values()):
         add(backbone, update)
         yield
+
+
+def can_stand(backbone: Backbone, shape: LowRank) -> bool:
+    """Whether updates like this can stand beside the backbone's weights, row by row.
+
+    They can't where masks stay rules, for rows are packed there; nor beside the weights of experts,
+    which see some tokens of a batch and do not know of which rows.
+    """
+    named = sites(backbone.model, shape.layers)
+    return not backbone.unwritten and not any(".experts." in name for name in named)
+
+
+def beside(backbone: Backbone, given: Mapping[int, Update]) -> Beside:
+    """Updates as they stand beside the weights.
+
+    Args:
+        given: by the number that rows will name them by.
+
+    Raises:
+        ClinpromptError: CP-BACK-120 an update that does not fit.
+    """
+    linears = dict(backbone.model.named_modules())
+    parts: dict[str, list[tuple[int, Tensor, Tensor]]] = {}
+    for number, update in given.items():
+        scale = update.shape.alpha / update.shape.rank
+        for name, (a, b) in factors(backbone, update).items():
+            parts.setdefault(name, []).append((number, a, b * scale))
+    found = {}
+    for name, own in parts.items():
+        device = linears[name].weight.device
+        found[linears[name]] = Site(
+            torch.cat([a for _, a, _ in own]).float().to(device),
+            torch.cat([b for _, _, b in own], dim=1).float().to(device),
+            tuple(number for number, a, _ in own for _ in range(len(a))),
+        )
+    return Beside(found)
+
+
+@contextmanager
+def standing(backbone: Backbone, given: Beside | None) -> Iterator[None]:
+    """The backbone with updates beside its weights, for the rows that name one."""
+    if given is None:
+        yield
+        return
+    before, backbone.beside = backbone.beside, given
+    try:
+        with given.attached():
+            yield
+    finally:
+        backbone.beside = before

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from clinprompt import verbalize
 from clinprompt.artifacts.prompt_set import PromptSet
-from clinprompt.backbone import answers, updates
+from clinprompt.backbone import answers
 from clinprompt.backbone.after import Notes
 from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.decode import Constraint
@@ -29,10 +29,11 @@ from clinprompt.backbone.updates import Update
 from clinprompt.errors import ClinpromptError, did_you_mean
 from clinprompt.examples import Answer, Input
 from clinprompt.inference import emptiness, reading
-from clinprompt.inference.batches import Size, batches, by_update
+from clinprompt.inference.batches import Size, batches
 from clinprompt.inference.decoding import OpenAnswers, ask_behind, no_memory
 from clinprompt.inference.grounding import Grounder
 from clinprompt.inference.limits import LIMITS, AnswerLimit, Place, shortened
+from clinprompt.inference.mixing import Mixing
 from clinprompt.inference.notewise import Laid, laid, note_batches, shares_notes, together
 from clinprompt.inference.prefixes import Known, Prefixes
 from clinprompt.inference.repetition import NoRepeat
@@ -78,7 +79,9 @@ class Predictor:
         if self.settings.kv_cache is not None and self._notes is None:
             identity = hashlib.sha256(prepared.fingerprint.model_dump_json().encode()).hexdigest()
             store = KVStore(self.settings.kv_cache, self.backbone, identity)
-        self._prefixes = Prefixes(self.backbone, store)
+        # Behind a note's keys and values, which rows share, there is one update at a time.
+        self._mixing = Mixing(self.backbone, allowed=self._notes is None)
+        self._prefixes = Prefixes(self.backbone, store, self._mixing)
         self._grounder: Grounder | None = None
         if self.settings.grounded:
             vocabulary = self.backbone.model.get_output_embeddings().weight.shape[0]
@@ -139,8 +142,7 @@ class Predictor:
                 instruction alone (the bare backbone).
             shown: token ids that stand between instruction and inputs, such as solved examples.
             bias: for closed forms, what is added to each label's log-score (see `label_bias`).
-            update: what is added to the backbone's weights while its rows are answered. Rows of
-                tasks with one are answered in batches of their own.
+            update: what is added to the backbone's weights for its rows.
 
         Raises:
             ClinpromptError: CP-INF-001 a prompt of another shape, CP-INF-002 prompt and
@@ -157,8 +159,6 @@ class Predictor:
             )
         on_device = None if prompt is None else prompt.detach().to(self.backbone.device)
         reading.check_bias(card, bias)
-        if update is not None:
-            updates.factors(self.backbone, update)  # refuses what does not fit
         fixed = [*self.codec.fixed(verbalize.instruction(card)), *shown]
         task = Known(card, on_device, fixed, bias, update)
         context = self.backbone.context_length
@@ -169,7 +169,9 @@ class Predictor:
                 f"backbone's {context} positions",
                 hint="shorten the card's instruction or the prompt",
             )
-        self._tasks[card.name] = task
+        tasks = self._tasks | {card.name: task}
+        self._mixing.know([one.update for one in tasks.values() if one.update is not None])
+        self._tasks = tasks
         self._prefixes.forget(card.name)
 
     def prepare(self, request: Request) -> Row:
@@ -236,8 +238,8 @@ class Predictor:
 
     def _run(self, rows: Sequence[Row], progress: Progress | None = None) -> list[Prediction]:
         found: dict[int, Prediction] = {}
-        for update, own in by_update([self._tasks[row.task].update for row in rows]):
-            with updates.at_work(self.backbone, update):
+        for at_work, own in self._mixing.parts([self._tasks[row.task].update for row in rows]):
+            with at_work:
                 for batch in self._batches([rows[i] for i in own]):
                     for place, prediction, ended in self._answered([rows[own[i]] for i in batch]):
                         found[own[batch[place]]] = prediction

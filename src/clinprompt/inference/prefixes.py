@@ -16,6 +16,7 @@ from clinprompt.backbone.engine import Prefix, joined
 from clinprompt.backbone.kvstore import KVStore
 from clinprompt.backbone.model import Backbone
 from clinprompt.backbone.updates import Update
+from clinprompt.inference.mixing import Mixing
 from clinprompt.tasks.card import Card
 
 
@@ -28,7 +29,7 @@ class Known:
             alone.
         fixed: token ids behind the prompt: the template's head and the instruction.
         bias: what is added to each label's log-score.
-        update: what is added to the backbone's weights while its rows are answered.
+        update: what is added to the backbone's weights for its rows.
         option_ids: token ids of answers, by their texts, as far as they were asked for.
     """
 
@@ -51,10 +52,13 @@ class Prefixes:
     Args:
         backbone: computes them.
         store: keeps them on disk as well.
+        mixing: knows the tasks' updates, which are at work when a prefix is asked for.
     """
 
-    def __init__(self, backbone: Backbone, store: KVStore | None = None) -> None:
-        self._backbone, self._store = backbone, store
+    def __init__(
+        self, backbone: Backbone, store: KVStore | None = None, mixing: Mixing | None = None
+    ) -> None:
+        self._backbone, self._store, self._mixing = backbone, store, mixing
         self._kept: dict[str, Prefix] = {}
         self._last: tuple[tuple[str, ...], Prefix] | None = None
 
@@ -78,7 +82,9 @@ class Prefixes:
         return self._kept[name]
 
     def _computed(self, task: Known) -> Prefix:
+        number = None if self._mixing is None else self._mixing.number(task.update)
         if self._store is None:
-            return engine.prefix(self._backbone, [task.prompt], [task.fixed])
-        changed = None if task.update is None else task.update.digest
-        return self._store.prefix(task.prompt, task.fixed, changed)
+            changes = None if number is None else [number]
+            return engine.prefix(self._backbone, [task.prompt], [task.fixed], changes)
+        digest = None if task.update is None else task.update.digest
+        return self._store.prefix(task.prompt, task.fixed, digest, number)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clinprompt import __version__
 from clinprompt.artifacts.fingerprint import BackboneFingerprint, fingerprint
-from clinprompt.backbone import engine, model
+from clinprompt.backbone import deep, model
 from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.model import Backbone
 from clinprompt.backbone.template import Depth, Placement, Template, choose_template
@@ -210,7 +210,7 @@ def initial_prompts(
                 exclude=special,
             )
         if settings.depth == "layers":
-            prompts.append(engine.keyvalues(backbone, ids))
+            prompts.append(deep.keyvalues(backbone, ids))
             continue
         embedded = backbone.embed(torch.tensor(ids, device=backbone.device))
         prompts.append(from_embeddings(embedded, settings.length))
@@ -237,7 +237,7 @@ def unit_of(prepared: Prepared, depth: Depth) -> tuple[Tensor | None, float]:
             hint="use prompt.depth=input",
         )
     ids = vocabulary_ids(_SPREAD_TOKENS, min(backbone.vocabulary, len(backbone.tokenizer)), 0)
-    return engine.keyvalue_spread(backbone, engine.keyvalues(backbone, ids)[None]), 1.0
+    return deep.keyvalue_spread(backbone, deep.keyvalues(backbone, ids)[None]), 1.0
 
 
 def identity_of(prepared: Prepared, settings: Mapping[str, Any], tasks: Iterable[TokenTask]) -> str:

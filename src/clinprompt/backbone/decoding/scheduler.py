@@ -18,6 +18,7 @@ from clinprompt.backbone.decoding.request import Ask, Settings
 from clinprompt.backbone.decoding.sampling import Chosen, choose
 from clinprompt.backbone.decoding.slots import SlotKV, runs
 from clinprompt.backbone.model import Backbone
+from clinprompt.backbone.transfer import numbers
 
 _FRESH = 4  # with a quarter of the slots free, waiting rows are read
 
@@ -208,7 +209,10 @@ class Decoder:
         ending = [i for i, row in enumerate(rows) if row.ask.length <= end]
         read = torch.tensor(ending, dtype=torch.long, device=backbone.device)
         want = read, lengths[read] - 1 - first
-        return backbone.run(embeddings, positions, mask, memory, valid=real, want=want)
+        changes = _changes(rows, backbone.device)
+        return backbone.run(
+            embeddings, positions, mask, memory, valid=real, want=want, changes=changes
+        )
 
     def _embeddings(self, rows: Sequence[_Row], first: int, end: int) -> Tensor:
         """What is read of each row, padded on the right: [n, end - first, H]."""
@@ -241,7 +245,8 @@ class Decoder:
         visible, distance = memory.aim(0, len(rows), positions, None, furthest)
         embeddings = backbone.embed(tokens)
         mask = backbone.attention.masks(visible, distance, embeddings.dtype)
-        last = backbone.run(embeddings, positions, mask, memory)[:, 0]
+        changes = _changes(rows, backbone.device)
+        last = backbone.run(embeddings, positions, mask, memory, changes=changes)[:, 0]
         for row in rows:
             row.position += 1
         return self._choose(rows, last)
@@ -291,6 +296,15 @@ def _piece_length(backbone: Backbone, rows: Sequence[_Row]) -> int:
     furthest = max(row.position for row in rows)
     most = _MOST_SEEN["cuda" if backbone.device.type == "cuda" else "cpu"]
     return max(_FEWEST, most // (len(rows) * furthest))
+
+
+def _changes(rows: Sequence[_Row], device: torch.device) -> Tensor | None:
+    """[n] number of each row's update; None if no row has one."""
+    found = [
+        -1 if row.ask.before.changes is None else row.ask.before.changes[row.ask.task]
+        for row in rows
+    ]
+    return numbers(found, device) if max(found) >= 0 else None
 
 
 def _prefix_of(row: _Row) -> tuple[int, int]:

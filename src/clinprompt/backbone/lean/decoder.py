@@ -5,11 +5,13 @@ Shapes: B rows, Q columns, N tokens without padding, H hidden size, A positions 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from clinprompt.backbone.beside import Beside
 from clinprompt.backbone.keyvalues import PrefixKV
 from clinprompt.backbone.lean import lowrank
 from clinprompt.backbone.lean.attention import Seen, Sharing, additive, attend
@@ -62,6 +64,8 @@ class Lean:
         *,
         valid: Tensor | None = None,
         want: Want = "all",
+        beside: Beside | None = None,
+        numbers: Tensor | None = None,
     ) -> Tensor:
         """Last hidden states.
 
@@ -73,6 +77,8 @@ class Lean:
             valid: [B, Q] false for padding, which then takes no part outside of attention.
             want: "all" positions; "keys" alone, kept in the cache; or rows and columns [A] of the
                 positions that are read.
+            beside: updates that rows may have of their own.
+            numbers: [B] which of them each row has.
 
         Returns:
             [B, Q, H], zero where there is padding; [A, H] for positions; for "keys" an empty
@@ -85,10 +91,13 @@ class Lean:
             if prefixes is not None:
                 assert cache.rows is not None
                 layout.sharing = Sharing.of(cache.rows, len(prefixes[0][0]), x.dtype)
+        own: dict[nn.Module, lowrank.Pair] = {}
+        if beside is not None and numbers is not None:
+            own = beside.pairs(numbers.index_select(0, layout.row(x.device)))
         for number, weights in enumerate(self.layers):
             last = number == len(self.layers) - 1
             kind = self.kinds[number]
-            pairs, mlp_pairs = adapters_of(self.decoder.layers[number])
+            pairs, mlp_pairs = adapters_of(self.decoder.layers[number], own)
             if type(cache) is PrefixKV:
                 before = (None, None) if prefixes is None else prefixes[number]
                 low = lowrank.scales(pairs), *lowrank.factors(pairs)
@@ -99,6 +108,8 @@ class Lean:
                 out = self._step(x, weights, layout, kind, last, cache, number, pairs)
             if out is None:  # keys alone were wanted
                 return embeddings.new_empty(0)
+            if last and layout.read is not None:
+                mlp_pairs = tuple(lowrank.at(pair, layout.read) for pair in mlp_pairs)
             x = MlpHalf.apply(out, weights, lowrank.scales(mlp_pairs), *lowrank.factors(mlp_pairs))
         x = FinalNorm.apply(x, self.norm, self.epsilon)
         if layout.read is not None:
@@ -128,10 +139,12 @@ class Lean:
             keys, values = cache.update(k, v, number)
             mixed, _ = attend(q, keys, values, layout.seen[kind])
         mixed = layout.packed(mixed.transpose(1, 2))
+        of_o = pairs[3]
         if last and layout.read is not None:
             mixed, x = mixed.index_select(0, layout.read), x.index_select(0, layout.read)
+            of_o = lowrank.at(of_o, layout.read)
         out = nn.functional.linear(mixed, weights.o, weights.biases[3])
-        return lowrank.added(out, mixed, pairs[3]).add_(x)
+        return lowrank.added(out, mixed, of_o).add_(x)
 
     def _layout(
         self,
@@ -199,10 +212,21 @@ def _projections(layer: Any) -> tuple[list[Any], list[Any]]:
     )
 
 
-def adapters_of(layer: Any) -> tuple[Pairs, Pairs]:
-    """Adapters of a layer's attention, and of its feed-forward half."""
+def adapters_of(
+    layer: Any, own: Mapping[nn.Module, lowrank.Pair] | None = None
+) -> tuple[Pairs, Pairs]:
+    """Adapters of a layer's attention, and of its feed-forward half.
+
+    Args:
+        own: what stands beside modules, whatever they are.
+    """
     attention, mlp = _projections(layer)
-    return tuple(map(lowrank.pair_of, attention)), tuple(map(lowrank.pair_of, mlp))
+
+    def pair(module: nn.Module) -> lowrank.Pair | None:
+        found = None if own is None else own.get(module)
+        return lowrank.pair_of(module) if found is None else found
+
+    return tuple(map(pair, attention)), tuple(map(pair, mlp))
 
 
 def weights_of(layer: Any) -> Weights:

@@ -82,6 +82,13 @@ class Layout:
     read: Tensor | None = None
     keys_only: bool = False
 
+    def row(self, device: torch.device) -> Tensor:
+        """[N] row of each packed token."""
+        slots = self.places
+        if slots is None:
+            slots = torch.arange(self.rows * self.columns, device=device)
+        return slots // self.columns
+
     def lined_up(self, packed: Tensor, heads: int) -> Tensor:
         """Packed [N, heads * D] as [B, Q, heads, D], zero in empty slots."""
         if self.places is not None:
@@ -186,7 +193,7 @@ class AttentionHalf(torch.autograd.Function):
         layout: Layout,
         kind: str,
         last: bool,
-        scales: tuple[float, ...],
+        scales: tuple[float | Tensor, ...],
         *factors: Tensor | None,
     ) -> tuple[Tensor | None, Tensor, Tensor]:
         """Packed x [N, H], prefix [T, M, S, D], adapters' `lowrank.factors` of queries, keys,
@@ -206,11 +213,12 @@ class AttentionHalf(torch.autograd.Function):
                 keys = layout.sharing.join(prefix_k, k)
                 values = layout.sharing.join(prefix_v, v)
             mixed, attention = attend(q, keys, values, layout.seen[kind])
-            mixed, base = layout.packed(mixed.transpose(1, 2)), x
+            mixed, base, of_o = layout.packed(mixed.transpose(1, 2)), x, pairs[3]
             if last and layout.read is not None:
                 mixed, base = mixed.index_select(0, layout.read), x.index_select(0, layout.read)
+                of_o = lowrank.at(of_o, layout.read)
             out = F.linear(mixed, weights.o, weights.biases[3])
-            out = lowrank.added(out, mixed, pairs[3]).add_(base)
+            out = lowrank.added(out, mixed, of_o).add_(base)
             to_output = None if pairs[3] is None else mixed
         ctx.save_for_backward(
             x, scale, q, k, v, attention, prefix_k, prefix_v, to_output, *kept, *factors
@@ -228,8 +236,11 @@ class AttentionHalf(torch.autograd.Function):
         to_q = before_k = before_v = to_x = None
         of_output: tuple[Tensor | None, Tensor | None] = None, None
         if upstream is not None:
-            of_output = lowrank.gradients(upstream, to_output, pairs[3])
-            back = lowrank.added_backward(upstream @ weights.o, upstream, pairs[3])
+            of_o = pairs[3]
+            if last and layout.read is not None:
+                of_o = lowrank.at(of_o, layout.read)
+            of_output = lowrank.gradients(upstream, to_output, of_o)
+            back = lowrank.added_backward(upstream @ weights.o, upstream, of_o)
             to_x = upstream
             if last and layout.read is not None:
                 back = _spread(back, layout.read, len(x))
@@ -266,7 +277,11 @@ class MlpHalf(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weights: Weights, scales: tuple[float, ...], *factors: Tensor | None
+        ctx: Any,
+        x: Tensor,
+        weights: Weights,
+        scales: tuple[float | Tensor, ...],
+        *factors: Tensor | None,
     ) -> Tensor:
         """Packed x [N, H] and adapters' `lowrank.factors` of gate, up and down, to [N, H]."""
         normed, scale = rms_norm(x, weights.mlp_norm, weights.epsilon)

@@ -18,11 +18,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Pair:
-    """A [R, in] and B [out, R] of one layer."""
+    """A [R, in] and B [out, R] of one layer.
+
+    The scale is a number; or [N, R] where tokens have adapters of their own (`backbone.beside`).
+    """
 
     a: Tensor
     b: Tensor
-    scale: float
+    scale: float | Tensor
 
 
 Pairs = tuple[Pair | None, ...]
@@ -62,29 +65,36 @@ def factors(pairs: Pairs) -> tuple[Tensor | None, ...]:
     return tuple(t for pair in pairs for t in ((None, None) if pair is None else (pair.a, pair.b)))
 
 
-def pairs_of(given: Sequence[Tensor | None], scales: Sequence[float]) -> Pairs:
+def pairs_of(given: Sequence[Tensor | None], scales: Sequence[float | Tensor]) -> Pairs:
     """The same again, of what an autograd function has kept."""
     found = zip(given[::2], given[1::2], scales, strict=True)
     return tuple(None if a is None or b is None else Pair(a, b, scale) for a, b, scale in found)
 
 
-def scales(pairs: Pairs) -> tuple[float, ...]:
+def scales(pairs: Pairs) -> tuple[float | Tensor, ...]:
     """Of each; 0 where there is none."""
     return tuple(0.0 if pair is None else pair.scale for pair in pairs)
+
+
+def at(pair: Pair | None, places: Tensor) -> Pair | None:
+    """The adapter for some of the tokens [A] alone."""
+    if pair is None or not isinstance(pair.scale, Tensor):
+        return pair
+    return Pair(pair.a, pair.b, pair.scale.index_select(0, places))
 
 
 def added(out: Tensor, x: Tensor, pair: Pair | None) -> Tensor:
     """What a layer gives of x [N, in], with its adapter: `out` [N, out] is overwritten."""
     if pair is None:
         return out
-    return out.add_((x.to(pair.a.dtype) @ pair.a.T) @ pair.b.T, alpha=pair.scale)
+    return out.add_((x.to(pair.a.dtype) @ pair.a.T).mul_(pair.scale) @ pair.b.T)
 
 
 def added_backward(total: Tensor, upstream: Tensor, pair: Pair | None) -> Tensor:
     """The gradient at x with the adapter's part: `total` [N, in] is overwritten."""
     if pair is None:
         return total
-    return total.add_((upstream.to(pair.b.dtype) @ pair.b) @ pair.a, alpha=pair.scale)
+    return total.add_((upstream.to(pair.b.dtype) @ pair.b).mul_(pair.scale) @ pair.a)
 
 
 def gradients(
@@ -94,6 +104,6 @@ def gradients(
     if pair is None or upstream is None or x is None:
         return None, None
     g, given = upstream.to(pair.b.dtype), x.to(pair.a.dtype)
-    to_a = torch.mm((g @ pair.b).T, given).mul_(pair.scale)
-    to_b = torch.mm(g.T, given @ pair.a.T).mul_(pair.scale)
+    to_a = torch.mm((g @ pair.b).mul_(pair.scale).T, given)
+    to_b = torch.mm(g.T, (given @ pair.a.T).mul_(pair.scale))
     return to_a, to_b

@@ -1,0 +1,95 @@
+"""Low-rank updates beside the weights, so that every row of a batch may have its own (as Punica
+and S-LoRA serve LoRA: Chen et al., MLSys 2024; Sheng et al., MLSys 2024).
+
+`updates.at_work` adds one update to the weights. Here ``W x + alpha / R * B A x`` is computed: A
+and B of all updates stand one after the other, and of what A gives only a row's own ranks are
+kept. With updates of few ranks that costs less than to gather each row's own factors. Nothing is
+rounded to the weights' float type before it is added.
+
+Shapes: R ranks of all updates in a layer, B rows, N tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clinprompt.backbone.lean.lowrank import Pair
+
+
+@dataclass(frozen=True)
+class Site:
+    """The updates of one linear layer.
+
+    Attributes:
+        a: [R, in] float32.
+        b: [out, R] float32, scaled.
+        owner: of each rank, the number of its update.
+    """
+
+    a: Tensor
+    b: Tensor
+    owner: tuple[int, ...]
+
+
+class Beside:
+    """Updates that can be at work together.
+
+    Args:
+        sites: those of each layer that has any.
+    """
+
+    def __init__(self, sites: Mapping[nn.Linear, Site]) -> None:
+        self.sites = dict(sites)
+        self._now: dict[nn.Module, Pair] = {}
+
+    def pairs(self, numbers: Tensor) -> dict[nn.Module, Pair]:
+        """What stands beside each layer.
+
+        Args:
+            numbers: [N] of each token (or row), the number of its update; negative without one.
+
+        Returns:
+            By layer, A and B of all updates, with a scale [N, R]: 1 for a token's own ranks.
+        """
+        kept: dict[tuple[int, ...], Tensor] = {}
+        found: dict[nn.Module, Pair] = {}
+        for module, site in self.sites.items():
+            if site.owner not in kept:
+                owner = torch.tensor(site.owner, device=numbers.device)
+                kept[site.owner] = (numbers[:, None] == owner).to(site.a.dtype)
+            found[module] = Pair(site.a, site.b, kept[site.owner])
+        return found
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """The library's layers add what `reading` says, as long as this lasts."""
+        hooks = [module.register_forward_hook(self._added) for module in self.sites]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    @contextmanager
+    def reading(self, numbers: Tensor) -> Iterator[None]:
+        """The library's layers read rows whose updates have these numbers [B]."""
+        self._now = self.pairs(numbers)
+        try:
+            yield
+        finally:
+            self._now = {}
+
+    def _added(self, module: nn.Module, given: tuple[Any, ...], out: Tensor) -> Tensor:
+        pair = self._now.get(module)
+        if pair is None:
+            return out
+        # The layer is given [B, Q, in].
+        assert isinstance(pair.scale, Tensor)
+        inner = (given[0].to(pair.a.dtype) @ pair.a.T) * pair.scale[:, None]
+        return out + (inner @ pair.b.T).to(out.dtype)

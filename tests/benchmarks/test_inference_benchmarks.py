@@ -86,3 +86,13 @@ def test_batch_invariance() -> None:
             assert own["next_token_changed"] > 0
         else:
             assert own["next_token_changed"] == own["answers_changed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "more"), [("mixed_tasks", {"virtual": 3}), ("mixed_updates", {"rank": 2})]
+)
+def test_mixed_tasks(folder: str, script: str, more: dict[str, Any]) -> None:
+    found = measured(script, backbone=folder, tasks=3, rows=2, tokens=5, answer=4, **more)
+    for own in found.values():
+        assert own["new_tokens"] == 3 * 2 * 4
+        assert own["answers_per_second"] == pytest.approx(6 / own["seconds"])

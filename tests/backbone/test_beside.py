@@ -165,3 +165,19 @@ def test_small_changes_are_not_lost_in_few_bits():
         merged = x @ (linear.weight.float() - before).T
     torch.testing.assert_close(beside, exact)
     assert float((merged - exact).norm() / exact.norm()) > 0.1
+
+
+def test_only_updates_that_occur_are_computed():
+    backbone = tiny.backbone("llama")
+    known = given(backbone)
+    own = updates.beside(backbone, known)
+    q_proj, down_proj = (updates.sites(backbone.model, (name,)) for name in ("q_proj", "down_proj"))
+    first = own.pairs(torch.tensor([9, -1, 9]))
+    assert {len(first[linear].a) for linear in q_proj.values()} == {3}
+    assert not any(linear in first for linear in down_proj.values())
+    assert next(iter(first.values())).scale.tolist() == [[1.0] * 3, [0.0] * 3, [1.0] * 3]
+    both = own.pairs(torch.tensor([4, 5]))
+    assert {tuple(both[linear].scale.flatten().tolist()) for linear in down_proj.values()} == {
+        (1.0, 0.0, 0.0, 0.0, 1.0, 1.0)
+    }
+    assert own.pairs(torch.tensor([-1])) == {}

@@ -20,6 +20,7 @@ from typing import Any
 
 import harness
 import torch
+from mixed_tasks import texts
 
 DEFAULT = {
     "backbone": "smollm2",
@@ -33,13 +34,6 @@ DEFAULT = {
     "threads": 2,
 }
 CONTENDERS = ("clinprompt", "clinprompt-one-by-one", "peft", "peft-one-by-one")
-
-
-def texts(setting: dict[str, Any], vocabulary: int) -> list[list[list[int]]]:
-    """Random token ids: T x rows of L."""
-    shape = setting["tasks"], setting["rows"], setting["tokens"]
-    drawn: list[list[list[int]]] = torch.randint(100, vocabulary - 100, shape).tolist()
-    return drawn
 
 
 def ours(backbone: Any, setting: dict[str, Any], *, mixed: bool) -> Callable[[], int]:

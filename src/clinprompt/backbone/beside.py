@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from clinprompt.backbone.lean import lowrank
 from clinprompt.backbone.lean.lowrank import Pair
 
 
@@ -64,10 +65,10 @@ class Beside:
         """What stands beside each layer.
 
         Args:
-            numbers: [N] of each token (or row), the number of its update; negative without one.
+            numbers: [...] of each token (or row), the number of its update; negative without one.
 
         Returns:
-            By layer, A and B of all updates that occur, with a scale [N, R]: 1 for a token's own
+            By layer, A and B of all updates that occur, with a scale [..., R]: 1 for a token's own
             ranks.
         """
         kept: dict[tuple[int, ...], Tensor] = {}
@@ -75,7 +76,7 @@ class Beside:
         for module, site in self._occurring(frozenset(numbers.unique().tolist())).items():
             if site.owner not in kept:
                 owner = torch.tensor(site.owner, device=numbers.device)
-                kept[site.owner] = (numbers[:, None] == owner).to(site.a.dtype)
+                kept[site.owner] = (numbers[..., None] == owner).to(site.a.dtype)
             found[module] = Pair(site.a, site.b, kept[site.owner])
         return found
 
@@ -99,17 +100,11 @@ class Beside:
     @contextmanager
     def reading(self, numbers: Tensor) -> Iterator[None]:
         """The library's layers read rows whose updates have these numbers [B]."""
-        self._now = self.pairs(numbers)
+        self._now = self.pairs(numbers[:, None])  # the layers are given [B, Q, in]
         try:
             yield
         finally:
             self._now = {}
 
     def _added(self, module: nn.Module, given: tuple[Any, ...], out: Tensor) -> Tensor:
-        pair = self._now.get(module)
-        if pair is None:
-            return out
-        # The layer is given [B, Q, in].
-        assert isinstance(pair.scale, Tensor)
-        inner = (given[0].to(pair.a.dtype) @ pair.a.T) * pair.scale[:, None]
-        return out + (inner @ pair.b.T).to(out.dtype)
+        return lowrank.added(out, given[0], self._now.get(module))

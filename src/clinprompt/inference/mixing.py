@@ -30,13 +30,7 @@ class Mixing:
         self._beside: Beside | None = None
 
     def know(self, given: Sequence[Update]) -> None:
-        """These are the updates now. One that was known keeps its number.
-
-        Raises:
-            ClinpromptError: CP-BACK-120 an update that does not fit the backbone.
-        """
-        for update in given:
-            updates.factors(self._backbone, update)
+        """These are the updates now, which fit the backbone. What was known keeps its number."""
         shapes = {update.shape for update in given}
         stand = self._allowed and all(updates.can_stand(self._backbone, s) for s in shapes)
         before, self._numbers, self._beside = self._numbers, {}, None

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from clinprompt import verbalize
 from clinprompt.artifacts.prompt_set import PromptSet
-from clinprompt.backbone import answers
+from clinprompt.backbone import answers, updates
 from clinprompt.backbone.after import Notes
 from clinprompt.backbone.codec import Codec
 from clinprompt.backbone.decode import Constraint
@@ -159,6 +159,8 @@ class Predictor:
             )
         on_device = None if prompt is None else prompt.detach().to(self.backbone.device)
         reading.check_bias(card, bias)
+        if update is not None:
+            updates.factors(self.backbone, update)  # refuses what does not fit
         fixed = [*self.codec.fixed(verbalize.instruction(card)), *shown]
         task = Known(card, on_device, fixed, bias, update)
         context = self.backbone.context_length

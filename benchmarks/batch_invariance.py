@@ -116,8 +116,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
     if contender == "clinprompt":
         ask = ours(backbone, prompt, texts, setting)
     else:
-        for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
-            config._attn_implementation = "sdpa"  # what a user has
+        harness.library_attention(backbone)
         model = backbone.model
         if contender == "peft-prompt-tuning":
             import peft

@@ -77,8 +77,7 @@ def _wide(asks: list[Any]) -> Any:
 
 def theirs(backbone: Any, setting: dict[str, Any], contender: str) -> Callable[[], int]:
     """The library's batches."""
-    for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
-        config._attn_implementation = "sdpa"  # what a user has
+    harness.library_attention(backbone)
     fixed, inputs, lengths = rows_of(setting, backbone.vocabulary)
     order = list(range(len(inputs)))
     if contender == "transformers-sorted":

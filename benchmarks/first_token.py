@@ -62,8 +62,7 @@ def theirs(backbone: Any, setting: dict[str, Any]) -> tuple[Pass, Pass]:
     """The same by the library's `generate`."""
     import peft
 
-    for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
-        config._attn_implementation = "sdpa"  # what a user of PEFT has
+    harness.library_attention(backbone)
     fixed, inputs = ids_of(setting, backbone.vocabulary)
     ids = torch.tensor([[*fixed, *own] for own in inputs])
     config = peft.PromptTuningConfig(

@@ -119,6 +119,12 @@ def begin(setting: dict[str, Any]) -> None:
     torch.manual_seed(0)
 
 
+def library_attention(backbone: Any) -> None:
+    """Let the library's model attend as its users, and PEFT's, have it."""
+    for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
+        config._attn_implementation = "sdpa"
+
+
 def generated(model: Any, ids: Any, new: int, mask: Any = None, **more: Any) -> int:
     """Rows [B, L] of exactly `new` tokens each by the library's `generate`, which is given what
     more there is; how many there are."""

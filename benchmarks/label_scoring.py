@@ -141,8 +141,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
             return side_by_side(backbone, before, inputs, options)
 
     elif contender == "transformers":
-        for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
-            config._attn_implementation = "sdpa"  # what a user of the library has
+        harness.library_attention(backbone)
 
         def score() -> list[Tensor]:
             return plain(backbone.model, fixed, inputs, options)

@@ -68,8 +68,7 @@ def ours(backbone: Any, setting: dict[str, Any], contender: str) -> Callable[[],
 
 def theirs(backbone: Any, setting: dict[str, Any], contender: str) -> Callable[[], Any]:
     """The same of the plain model."""
-    for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
-        config._attn_implementation = "sdpa"  # what a user of the library has
+    harness.library_attention(backbone)
     fixed, rows = texts(setting, backbone.vocabulary)
     whole = [[*fixed, *row] for row in rows]
     longest = max(map(len, whole))

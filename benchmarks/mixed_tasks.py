@@ -74,8 +74,7 @@ def theirs(backbone: Any, setting: dict[str, Any]) -> Callable[[], int]:
     """PEFT, one task after the other."""
     import peft
 
-    for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
-        config._attn_implementation = "sdpa"  # what a user of PEFT has
+    harness.library_attention(backbone)
     inputs = [torch.tensor(rows) for rows in texts(setting, backbone.vocabulary)]
     config = peft.PromptTuningConfig(
         task_type=peft.TaskType.CAUSAL_LM, num_virtual_tokens=setting["virtual"]

@@ -144,8 +144,7 @@ def theirs(setting: dict[str, Any]) -> Ask:
     from clinprompt.backbone.model import load
 
     backbone = load(setting["backbone"], dtype=harness.float_name())
-    for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
-        config._attn_implementation = "sdpa"  # what a user of PEFT has
+    harness.library_attention(backbone)
     config = peft.PromptTuningConfig(
         task_type=peft.TaskType.CAUSAL_LM, num_virtual_tokens=setting["virtual"]
     )

@@ -130,8 +130,7 @@ def measure(contender: str, setting: dict[str, Any]) -> dict[str, Any]:
             trained = adapters(backbone, LORA, LORA, "all-linear", 0)
             step = ours(backbone, setting, at_work.enter_context(trained))
         else:
-            for config in {id(c): c for c in (backbone.model.config, backbone.config)}.values():
-                config._attn_implementation = "sdpa"  # what a user of PEFT has
+            harness.library_attention(backbone)
             step = theirs(backbone, setting, contender)
         top = harness.matmul_peak()
         before = harness.resident()
